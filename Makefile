@@ -1,0 +1,103 @@
+# tlsreactor's targets. CI runs these and nothing else; `make` alone is `make check`.
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+EXHAUSTIVE  := github.com/nishanths/exhaustive/cmd/exhaustive@v0.17.1
+
+# What the knobs mean:
+#   TESTFLAGS  more flags for `make test`, e.g. TESTFLAGS=-v
+#   COUNT      how often `make race` repeats each test
+#   FUZZTIME   how long `make fuzz` gives each target
+#   FUZZ       a regular expression of the targets that `make fuzz` runs
+#   BENCHFLAGS flags for the program that `make bench` runs
+TESTFLAGS  ?=
+COUNT      ?= 10
+FUZZTIME   ?= 20s
+FUZZ       ?= .
+BENCHFLAGS ?=
+
+.PHONY: check
+check: ## gofmt, vet, staticcheck, exhaustive switches, the house's arrows and sizes
+	@unformatted=$$(gofmt -l .); \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w is needed for:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./tlsconn/...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(EXHAUSTIVE) -typeonly '^github.com/tlsreactor/' ./...
+	$(GO) test ./cmd/tlsreactor/internal/house
+
+.PHONY: build
+build: ## bin/tlsreactor, a static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/tlsreactor ./cmd/tlsreactor
+
+.PHONY: run
+run: build ## the main job on its default: a page on https://127.0.0.1:8443/
+	./bin/tlsreactor serve
+
+.PHONY: test
+test: have-tools ## every test, under the race detector; installs nothing
+	$(GO) test -race -timeout 10m $(TESTFLAGS) ./...
+
+.PHONY: race
+race: have-tools ## the packages that others build on, many times over
+	$(GO) test -race -count=$(COUNT) -timeout 60m ./poller/... ./tlsconn/... ./reactor/...
+
+.PHONY: cover
+cover: have-tools ## statement coverage of each function, all tests together
+	@mkdir -p bin
+	$(GO) test -coverpkg=./... -coverprofile=bin/cover.out ./...
+	$(GO) tool cover -func=bin/cover.out
+
+# go test fuzzes one target of one package at a time, so they are found and run in turn.
+.PHONY: fuzz
+fuzz: ## every fuzz target, FUZZTIME each
+	@set -e; for package in $$($(GO) list ./...); do \
+		targets=$$($(GO) test -list '^Fuzz' $$package); \
+		for target in $$(echo "$$targets" | grep '^Fuzz' | grep -E '$(FUZZ)'); do \
+			echo "== $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+# The exhaustive splits run without the race detector, which would make hours of them; their
+# seeded sample runs under it in `make test`.
+.PHONY: verify
+verify: check test ## everything, for hours rather than minutes
+	TLSREACTOR_EXHAUSTIVE=1 $(GO) test -count=1 -timeout 120m ./tlsconn/...
+	$(MAKE) race
+	$(MAKE) fuzz
+
+.PHONY: bench
+bench: build ## beside crypto/tls: memory per idle connection, CPU per handshake
+	$(GO) run ./bench $(BENCHFLAGS)
+
+# What the tests call, as command:Debian package. The race detector needs a C compiler.
+TOOLS := openssl:openssl curl:curl cc:gcc
+
+.PHONY: have-tools
+have-tools:
+	@missing=; for tool in $(TOOLS); do \
+		command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool%%:*}"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "The tests need these commands, which are missing:$$missing"; \
+		echo "'make deps' installs them (apt-get, as root or through sudo)."; exit 1; \
+	fi
+
+.PHONY: deps
+deps: ## installs what the tests need (root or sudo) and downloads the modules
+	@missing=; for tool in $(TOOLS); do \
+		command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool##*:}"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+		command -v apt-get >/dev/null || { echo "No apt-get here; install by hand:$$missing"; exit 1; }; \
+		set -ex; \
+		$$sudo apt-get update -q; \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends ca-certificates libc6-dev $$missing; \
+	fi
+	$(GO) mod download
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
