@@ -1,0 +1,102 @@
+package wire
+
+// An extension block, "Extension extensions<0..2^16-1>", is read by
+//
+//	block := r.vector("extensions", 0, max16)
+//	for !block.empty() {
+//		t, body := block.extension()
+//		types = append(types, t)
+//		... decode body by t; skip it when t is not known ...
+//		block.endExtension(body)
+//	}
+//	block.refuseDuplicates(types)
+//
+// and written by beginExtension and endExtension within open and close.
+
+// extension reads the type and the body of the next extension. Failures until
+// endExtension name the extension.
+func (r *reader) extension() (ExtensionType, reader) {
+	t := ExtensionType(r.uint16("extensions"))
+	body := r.vector("extensions", 0, max16)
+	if r.at.err == nil {
+		r.at.extension, r.at.inExtension = t, true
+	}
+	return t, body
+}
+
+// endExtension refuses what decoding left of an extension's body: "receivers
+// MUST abort the handshake with a decode_error alert if there is data left
+// over after parsing the structure" (RFC 9846 section 4.3).
+func (r *reader) endExtension(body reader) {
+	body.end("")
+	r.at.inExtension = false
+}
+
+// fewExtensions is the length of a block up to which comparing each type with
+// each earlier one is cheaper than clearing a bitmap of 8 KiB.
+const fewExtensions = 32
+
+// refuseDuplicates fails if a type occurs twice: "There MUST NOT be more than
+// one extension of the same type in a given extension block" (RFC 8446 section
+// 4.2).
+func (r *reader) refuseDuplicates(types []ExtensionType) {
+	t, found := firstDuplicate(types)
+	if !found {
+		return
+	}
+	r.at.fail(t.String(), "duplicate extension", true)
+}
+
+// firstDuplicate returns the first type that occurred before. It takes linear
+// time: a 64 KiB hello of 16,000 empty extensions must not buy 128 million
+// comparisons.
+func firstDuplicate(types []ExtensionType) (ExtensionType, bool) {
+	if len(types) > fewExtensions {
+		return firstDuplicateOfMany(types)
+	}
+	for i, t := range types {
+		for _, earlier := range types[:i] {
+			if t == earlier {
+				return t, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// firstDuplicateOfMany is apart so that only a long block pays for its frame.
+//
+//go:noinline
+func firstDuplicateOfMany(types []ExtensionType) (ExtensionType, bool) {
+	var seen [1 << 16 / 64]uint64
+	for _, t := range types {
+		word, bit := &seen[t/64], uint64(1)<<(t%64)
+		if *word&bit != 0 {
+			return t, true
+		}
+		*word |= bit
+	}
+	return 0, false
+}
+
+// beginExtension starts an extension of type t and returns the mark for endExtension.
+func (w *writer) beginExtension(t ExtensionType) int {
+	w.uint16(uint16(t))
+	w.at.extension, w.at.inExtension = t, true
+	return w.open(max16)
+}
+
+func (w *writer) endExtension(mark int) {
+	w.close(mark, "", 0, max16)
+	w.at.inExtension = false
+}
+
+// closeOptionalBlock ends the block of a hello, which leaves it out when it has
+// no extension, as TLS 1.2 did.
+func (w *writer) closeOptionalBlock(start int) {
+	if len(w.b) == start {
+		w.b = w.b[:start-prefixLen(max16)]
+		return
+	}
+	w.close(start, "extensions", 0, max16)
+}

@@ -1,0 +1,102 @@
+package wire
+
+import "errors"
+
+// PSKIdentity is a PskIdentity (RFC 8446 section 4.2.11).
+type PSKIdentity struct {
+	// Identity is a ticket or the label of an external key, never empty.
+	Identity []byte
+	// ObfuscatedTicketAge is in milliseconds, plus the ticket's AgeAdd, modulo 2^32.
+	ObfuscatedTicketAge uint32
+}
+
+// A binder is an HMAC, "opaque PskBinderEntry<32..255>", in binders<33..2^16-1>.
+const minBinder = 32
+
+const reasonBinders = "binders and identities differ in number"
+
+// offeredPSKs reads the OfferedPsks of a ClientHello and appends to both lists,
+// which are to have equal lengths: "one for each value in the identities list
+// and in the same order".
+func (r *reader) offeredPSKs(identities []PSKIdentity, binders [][]byte) ([]PSKIdentity, [][]byte) {
+	for list := r.vector("identities", 7, max16); !list.empty(); {
+		identities = append(identities, PSKIdentity{
+			Identity:            list.opaque("identity", 1, max16),
+			ObfuscatedTicketAge: list.uint32("obfuscated_ticket_age"),
+		})
+	}
+	for list := r.vector("binders", minBinder+1, max16); !list.empty(); {
+		binders = append(binders, list.opaque("binder", minBinder, max8))
+	}
+	if len(identities) != len(binders) {
+		r.at.fail("binders", reasonBinders, true)
+	}
+	return identities, binders
+}
+
+func (w *writer) offeredPSKs(identities []PSKIdentity, binders [][]byte) {
+	list := w.open(max16)
+	for _, id := range identities {
+		w.opaque("identity", id.Identity, 1, max16)
+		w.uint32(id.ObfuscatedTicketAge)
+	}
+	w.close(list, "identities", 7, max16)
+	list = w.open(max16)
+	for _, binder := range binders {
+		w.opaque("binder", binder, minBinder, max8)
+	}
+	w.close(list, "binders", minBinder+1, max16)
+	if len(identities) != len(binders) {
+		w.at.fail("binders", reasonBinders, true)
+	}
+}
+
+// BindersLen returns how many bytes at the end of the encoded message the list
+// of PSK binders takes, its length prefix included; 0 without pre_shared_key.
+// The transcript that binders are computed over ends before these bytes (RFC
+// 8446 section 4.2.11.2).
+func (m *ClientHello) BindersLen() int {
+	if !m.Has(ExtPreSharedKey) {
+		return 0
+	}
+	return bindersLen(m.PSKBinders)
+}
+
+func bindersLen(binders [][]byte) int {
+	n := 2
+	for _, binder := range binders {
+		n += 1 + len(binder)
+	}
+	return n
+}
+
+// PatchBinders writes binders over those at the end of msg, an encoded
+// ClientHello. The message is encoded first, with binders of the final lengths
+// and any content, as the lengths are part of what the binders authenticate.
+// Binders that do not have those lengths are refused and msg is left as it was.
+func PatchBinders(msg []byte, binders [][]byte) error {
+	n := bindersLen(binders)
+	if n > len(msg) {
+		return errBinders
+	}
+	tail := msg[len(msg)-n:]
+	w := writer{b: make([]byte, 0, n)}
+	list := w.open(max16)
+	rest := tail[2:]
+	for _, binder := range binders {
+		if int(rest[0]) != len(binder) {
+			return errBinders
+		}
+		rest = rest[1+len(binder):]
+		w.opaque("binder", binder, minBinder, max8)
+	}
+	w.close(list, "binders", minBinder+1, max16)
+	if w.at.err != nil || tail[0] != w.b[0] || tail[1] != w.b[1] {
+		return errBinders
+	}
+	copy(tail, w.b)
+	return nil
+}
+
+// errBinders is the engine's own mistake, never the peer's.
+var errBinders = errors.New("wire: binders do not fit those of the encoded client_hello")
