@@ -14,9 +14,9 @@ func (w *writer) protocols(names [][]byte) {
 
 // protocol reads the server's answer, which "MUST contain exactly one ProtocolName".
 func (r *reader) protocol() []byte {
-	list := r.vector("protocol_name_list", 2, max16)
-	name := list.opaque("protocol_name", 1, max8)
-	list.end("protocol_name_list")
+	after := r.open("protocol_name_list", 2, max16)
+	name := r.opaque("protocol_name", 1, max8)
+	r.close(after, "protocol_name_list")
 	return name
 }
 

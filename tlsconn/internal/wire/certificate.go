@@ -33,16 +33,17 @@ type Certificate struct {
 // Unmarshal decodes the body of a certificate. After an error m is unspecified.
 func (m *Certificate) Unmarshal(body []byte) error {
 	m.reset()
-	at := position{message: TypeCertificate}
-	r := reader{&at, body}
+	r := newReader(body, TypeCertificate)
 	m.Context = r.opaque("certificate_request_context", 0, max8)
-	for list := r.vector("certificate_list", 0, max24); !list.empty(); {
+	after := r.open("certificate_list", 0, max24)
+	for !r.empty() {
 		if len(m.Entries) == maxCertificates {
-			at.fail("certificate_list", "too many certificates", false)
+			r.fail("certificate_list", "too many certificates", false)
 			break
 		}
-		m.addEntry().decode(&list)
+		m.addEntry().decode(&r)
 	}
+	r.close(after, "certificate_list")
 	return r.finish()
 }
 
@@ -71,21 +72,20 @@ func (m *Certificate) addEntry() *CertificateEntry {
 // decode reads an entry into e, which is empty.
 func (e *CertificateEntry) decode(r *reader) {
 	e.Data = r.opaque("cert_data", 1, max24)
-	block := r.vector("extensions", 0, max16)
-	for !block.empty() {
-		t, ext := block.extension()
-		e.Extensions = append(e.Extensions, t)
+	after := r.open("extensions", 0, max16)
+	for !r.empty() {
+		t, next := r.beginExtension(&e.Extensions)
 		switch t {
 		case ExtStatusRequest:
-			e.OCSPStaple = ext.certificateStatus()
+			e.OCSPStaple = r.certificateStatus()
 		case ExtSCT:
-			e.SCTs = ext.timestamps(e.SCTs)
+			e.SCTs = r.timestamps(e.SCTs)
 		default:
-			ext.skip()
+			r.rest()
 		}
-		block.endExtension(ext)
+		r.endExtension(next)
 	}
-	block.refuseDuplicates(e.Extensions)
+	r.closeExtensions(after, e.Extensions)
 }
 
 // Append appends the whole message to b, or nothing when it cannot be encoded.

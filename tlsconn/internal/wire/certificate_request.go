@@ -26,30 +26,28 @@ func (m *CertificateRequest) Unmarshal(body []byte) error {
 		SignatureAlgorithmsCert: emptied(m.SignatureAlgorithmsCert),
 		CertificateAuthorities:  emptied(m.CertificateAuthorities),
 	}
-	at := position{message: TypeCertificateRequest}
-	r := reader{&at, body}
+	r := newReader(body, TypeCertificateRequest)
 	m.Context = r.opaque("certificate_request_context", 0, max8)
-	block := r.vector("extensions", 0, max16)
-	for !block.empty() {
-		t, ext := block.extension()
-		m.Extensions = append(m.Extensions, t)
+	after := r.open("extensions", 0, max16)
+	for !r.empty() {
+		t, next := r.beginExtension(&m.Extensions)
 		switch t {
 		case ExtSignatureAlgorithms:
-			m.SignatureAlgorithms = ext.signatureSchemes(m.SignatureAlgorithms)
+			m.SignatureAlgorithms = r.signatureSchemes(m.SignatureAlgorithms)
 		case ExtSignatureAlgorithmsCert:
-			m.SignatureAlgorithmsCert = ext.signatureSchemes(m.SignatureAlgorithmsCert)
+			m.SignatureAlgorithmsCert = r.signatureSchemes(m.SignatureAlgorithmsCert)
 		case ExtCertificateAuthorities:
-			m.CertificateAuthorities = ext.authorities(m.CertificateAuthorities)
+			m.CertificateAuthorities = r.authorities(m.CertificateAuthorities)
 		case ExtStatusRequest:
 			m.StatusRequest = true // "an empty status_request extension" (RFC 8446 section 4.4.2.1)
 		case ExtSCT:
 			m.SCT = true
 		default:
-			ext.skip()
+			r.rest()
 		}
-		block.endExtension(ext)
+		r.endExtension(next)
 	}
-	block.refuseDuplicates(m.Extensions)
+	r.closeExtensions(after, m.Extensions)
 	return r.finish()
 }
 

@@ -8,16 +8,18 @@ const statusOCSP = 1
 
 // statusRequest reads a CertificateStatusRequest and reports whether it asks
 // for OCSP. The responders and the OCSP extensions that a client may name are
-// checked for form and dropped: a staple is what the operator supplied. The
+// checked for form and dropped: a staple is what the operator supplied. A
 // request of another type has no form that is known, and is skipped.
 func (r *reader) statusRequest() (ocsp bool) {
 	if r.uint8("status_type") != statusOCSP {
-		r.skip()
+		r.rest()
 		return false
 	}
-	for list := r.vector("responder_id_list", 0, max16); !list.empty(); {
-		list.opaque("responder_id", 1, max16)
+	after := r.open("responder_id_list", 0, max16)
+	for !r.empty() {
+		r.opaque("responder_id", 1, max16)
 	}
+	r.close(after, "responder_id_list")
 	r.opaque("request_extensions", 0, max16)
 	return true
 }
@@ -33,7 +35,7 @@ func (w *writer) statusRequest() {
 // No other type can be requested, so none can be the answer.
 func (r *reader) certificateStatus() []byte {
 	if r.uint8("status_type") != statusOCSP {
-		r.at.fail("status_type", "not ocsp", true)
+		r.fail("status_type", "not ocsp", true)
 	}
 	return r.opaque("response", 1, max24)
 }

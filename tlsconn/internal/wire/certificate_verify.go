@@ -10,8 +10,7 @@ type CertificateVerify struct {
 
 // Unmarshal decodes the body of a certificate_verify. After an error m is unspecified.
 func (m *CertificateVerify) Unmarshal(body []byte) error {
-	at := position{message: TypeCertificateVerify}
-	r := reader{&at, body}
+	r := newReader(body, TypeCertificateVerify)
 	m.Algorithm = r.uint16("algorithm")
 	m.Signature = r.opaque("signature", 0, max16)
 	return r.finish()

@@ -21,8 +21,6 @@ type ClientHello struct {
 	// ServerName is the host_name of server_name, as sent: not a valid DNS
 	// name for certain, but without NUL.
 	ServerName []byte
-	// OCSP tells that status_request is there and asks for an OCSP response.
-	OCSP bool
 	// The versions, groups and algorithms are in the client's order of preference.
 	SupportedVersions       []uint16
 	SupportedGroups         []uint16
@@ -62,7 +60,8 @@ var clientHelloOrder = [...]ExtensionType{
 }
 
 // Has reports whether the extension is in the message that was decoded, or
-// will be in the one that Append writes.
+// will be in the one that Append writes. Of status_request it answers whether
+// an OCSP response is asked for; other kinds are as unknown extensions are.
 func (m *ClientHello) Has(t ExtensionType) bool {
 	switch {
 	case m.present.has(t) || m.holds(t):
@@ -75,8 +74,9 @@ func (m *ClientHello) Has(t ExtensionType) bool {
 
 // Offer makes Append write the extension even though its field is empty or
 // there is none: early_data, extended_master_secret, post_handshake_auth,
-// signed_certificate_timestamp; session_ticket, renegotiation_info and
-// key_share when empty. Append does not know other types.
+// signed_certificate_timestamp, status_request (for OCSP); session_ticket,
+// renegotiation_info and key_share when empty. Types that Append does not
+// know, such as padding, it does not write.
 func (m *ClientHello) Offer(t ExtensionType) { m.present.add(t) }
 
 // holds reports whether the field of an extension has content.
@@ -84,8 +84,6 @@ func (m *ClientHello) holds(t ExtensionType) bool {
 	switch t {
 	case ExtServerName:
 		return len(m.ServerName) > 0
-	case ExtStatusRequest:
-		return m.OCSP
 	case ExtSupportedVersions:
 		return len(m.SupportedVersions) > 0
 	case ExtSupportedGroups:
@@ -138,8 +136,7 @@ func (m *ClientHello) reset() {
 // Unmarshal decodes the body of a client_hello. After an error m is unspecified.
 func (m *ClientHello) Unmarshal(body []byte) error {
 	m.reset()
-	at := position{message: TypeClientHello}
-	r := reader{&at, body}
+	r := newReader(body, TypeClientHello)
 	m.LegacyVersion = r.uint16("legacy_version")
 	copy(m.Random[:], r.take("random", len(m.Random)))
 	m.SessionID = r.opaque("legacy_session_id", 0, 32)
@@ -151,19 +148,18 @@ func (m *ClientHello) Unmarshal(body []byte) error {
 		// section 4.1.2): such a hello is one of TLS 1.2.
 		return r.finish()
 	}
-	block := r.vector("extensions", 0, max16)
-	for !block.empty() {
-		t, ext := block.extension()
-		m.Extensions = append(m.Extensions, t)
-		if t == ExtPreSharedKey && !block.empty() {
+	after := r.open("extensions", 0, max16)
+	for !r.empty() {
+		t, next := r.beginExtension(&m.Extensions)
+		if t == ExtPreSharedKey && len(next) > 0 {
 			// "Servers MUST check that it is the last extension and otherwise
 			// fail the handshake with an illegal_parameter alert" (4.2.11).
-			at.fail("", "not the last extension", true)
+			r.fail("", "not the last extension", true)
 		}
-		m.decodeExtension(t, &ext)
-		block.endExtension(ext)
+		m.decodeExtension(t, &r)
+		r.endExtension(next)
 	}
-	block.refuseDuplicates(m.Extensions)
+	r.closeExtensions(after, m.Extensions)
 	return r.finish()
 }
 
@@ -173,7 +169,9 @@ func (m *ClientHello) decodeExtension(t ExtensionType, r *reader) {
 	case ExtServerName:
 		m.ServerName = r.hostName()
 	case ExtStatusRequest:
-		m.OCSP = r.statusRequest()
+		if !r.statusRequest() {
+			m.present.remove(t) // as good as unknown
+		}
 	case ExtSupportedVersions:
 		m.SupportedVersions = r.uint16s(m.SupportedVersions, "versions", 2, 254)
 	case ExtSupportedGroups:
@@ -205,7 +203,7 @@ func (m *ClientHello) decodeExtension(t ExtensionType, r *reader) {
 	case ExtSCT, ExtExtendedMasterSecret, ExtPostHandshakeAuth, ExtEarlyData:
 		// Empty: the caller refuses any byte.
 	default:
-		r.skip()
+		r.rest()
 	}
 }
 

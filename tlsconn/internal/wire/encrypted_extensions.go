@@ -26,29 +26,27 @@ func (m *EncryptedExtensions) Unmarshal(body []byte) error {
 		Extensions:      emptied(m.Extensions),
 		SupportedGroups: emptied(m.SupportedGroups),
 	}
-	at := position{message: TypeEncryptedExtensions}
-	r := reader{&at, body}
-	block := r.vector("extensions", 0, max16)
-	for !block.empty() {
-		t, ext := block.extension()
-		m.Extensions = append(m.Extensions, t)
+	r := newReader(body, TypeEncryptedExtensions)
+	after := r.open("extensions", 0, max16)
+	for !r.empty() {
+		t, next := r.beginExtension(&m.Extensions)
 		switch t {
 		case ExtServerName:
 			m.ServerNameAck = true
 		case ExtEarlyData:
 			m.EarlyData = true
 		case ExtALPN:
-			m.ALPN = ext.protocol()
+			m.ALPN = r.protocol()
 		case ExtSupportedGroups:
-			m.SupportedGroups = ext.uint16s(m.SupportedGroups, "named_group_list", 2, max16)
+			m.SupportedGroups = r.uint16s(m.SupportedGroups, "named_group_list", 2, max16)
 		case ExtRecordSizeLimit:
-			m.RecordSizeLimit = ext.recordSizeLimit()
+			m.RecordSizeLimit = r.recordSizeLimit()
 		default:
-			ext.skip()
+			r.rest()
 		}
-		block.endExtension(ext)
+		r.endExtension(next)
 	}
-	block.refuseDuplicates(m.Extensions)
+	r.closeExtensions(after, m.Extensions)
 	return r.finish()
 }
 

@@ -6,8 +6,7 @@ type EndOfEarlyData struct{}
 
 // Unmarshal refuses any byte in the body of an end_of_early_data.
 func (*EndOfEarlyData) Unmarshal(body []byte) error {
-	at := position{message: TypeEndOfEarlyData}
-	r := reader{&at, body}
+	r := newReader(body, TypeEndOfEarlyData)
 	return r.finish()
 }
 

@@ -33,9 +33,7 @@ const (
 	reasonOdd       = "odd length"
 )
 
-// position is where in a message coding stands, and the first failure.
-// Readers of nested vectors share it, so that a failure anywhere ends the
-// whole message.
+// position is where a reader or a writer stands, and its first failure.
 type position struct {
 	message   MessageType
 	extension ExtensionType // meaningful while inExtension
@@ -44,6 +42,7 @@ type position struct {
 	err         *Error
 }
 
+// fail keeps the first failure only: what comes after it is a consequence.
 func (p *position) fail(field, reason string, illegal bool) {
 	if p.err != nil {
 		return

@@ -84,3 +84,4 @@ func (t ExtensionType) bit() extensionSet {
 
 func (s extensionSet) has(t ExtensionType) bool { return s&t.bit() != 0 }
 func (s *extensionSet) add(t ExtensionType)     { *s |= t.bit() }
+func (s *extensionSet) remove(t ExtensionType)  { *s &^= t.bit() }

@@ -2,50 +2,48 @@ package wire
 
 // An extension block, "Extension extensions<0..2^16-1>", is read by
 //
-//	block := r.vector("extensions", 0, max16)
-//	for !block.empty() {
-//		t, body := block.extension()
-//		types = append(types, t)
-//		... decode body by t; skip it when t is not known ...
-//		block.endExtension(body)
+//	after := r.open("extensions", 0, max16)
+//	for !r.empty() {
+//		t, next := r.beginExtension(&types)
+//		... decode by t; r.rest() when t is not known ...
+//		r.endExtension(next)
 //	}
-//	block.refuseDuplicates(types)
+//	r.closeExtensions(after, types)
 //
-// and written by beginExtension and endExtension within open and close.
+// and written alike.
 
-// extension reads the type and the body of the next extension. Failures until
-// endExtension name the extension.
-func (r *reader) extension() (ExtensionType, reader) {
-	t := ExtensionType(r.uint16("extensions"))
-	body := r.vector("extensions", 0, max16)
-	if r.at.err == nil {
-		r.at.extension, r.at.inExtension = t, true
-	}
-	return t, body
+// beginExtension enters the next extension and records its type in types.
+// Until endExtension, failures name the extension. It returns what follows
+// the extension.
+func (r *reader) beginExtension(types *[]ExtensionType) (t ExtensionType, next []byte) {
+	t = ExtensionType(r.uint16("extensions"))
+	next = r.open("extensions", 0, max16)
+	*types = append(*types, t)
+	r.at.extension, r.at.inExtension = t, true
+	return t, next
 }
 
-// endExtension refuses what decoding left of an extension's body: "receivers
-// MUST abort the handshake with a decode_error alert if there is data left
-// over after parsing the structure" (RFC 9846 section 4.3).
-func (r *reader) endExtension(body reader) {
-	body.end("")
+// endExtension refuses what decoding left of an extension: "receivers MUST
+// abort the handshake with a decode_error alert if there is data left over
+// after parsing the structure" (RFC 9846 section 4.3).
+func (r *reader) endExtension(next []byte) {
+	r.close(next, "")
 	r.at.inExtension = false
+}
+
+// closeExtensions leaves the block. It fails if a type occurred twice: "There
+// MUST NOT be more than one extension of the same type in a given extension
+// block" (RFC 8446 section 4.2).
+func (r *reader) closeExtensions(after []byte, types []ExtensionType) {
+	r.close(after, "extensions")
+	if t, found := firstDuplicate(types); found {
+		r.fail(t.String(), "duplicate extension", true)
+	}
 }
 
 // fewExtensions is the length of a block up to which comparing each type with
 // each earlier one is cheaper than clearing a bitmap of 8 KiB.
 const fewExtensions = 32
-
-// refuseDuplicates fails if a type occurs twice: "There MUST NOT be more than
-// one extension of the same type in a given extension block" (RFC 8446 section
-// 4.2).
-func (r *reader) refuseDuplicates(types []ExtensionType) {
-	t, found := firstDuplicate(types)
-	if !found {
-		return
-	}
-	r.at.fail(t.String(), "duplicate extension", true)
-}
 
 // firstDuplicate returns the first type that occurred before. It takes linear
 // time: a 64 KiB hello of 16,000 empty extensions must not buy 128 million

@@ -24,9 +24,11 @@ func (w *writer) keyShare(s KeyShare) {
 // keyShares appends a KeyShareClientHello to dst: "KeyShareEntry
 // client_shares<0..2^16-1>". An empty one asks for a HelloRetryRequest.
 func (r *reader) keyShares(dst []KeyShare) []KeyShare {
-	for list := r.vector("client_shares", 0, max16); !list.empty(); {
-		dst = append(dst, list.keyShare())
+	after := r.open("client_shares", 0, max16)
+	for !r.empty() {
+		dst = append(dst, r.keyShare())
 	}
+	r.close(after, "client_shares")
 	return dst
 }
 

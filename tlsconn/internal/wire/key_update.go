@@ -10,12 +10,11 @@ type KeyUpdate struct {
 // but 0 and 1 the RFC says: "If an implementation receives any other value, it
 // MUST terminate the connection with an illegal_parameter alert."
 func (m *KeyUpdate) Unmarshal(body []byte) error {
-	at := position{message: TypeKeyUpdate}
-	r := reader{&at, body}
+	r := newReader(body, TypeKeyUpdate)
 	v := r.uint8("request_update")
 	r.end("")
 	if v > 1 {
-		at.fail("request_update", "neither 0 nor 1", true)
+		r.fail("request_update", "neither 0 nor 1", true)
 	}
 	m.RequestUpdate = v == 1
 	return r.finish()

@@ -22,24 +22,22 @@ type NewSessionTicket struct {
 // Unmarshal decodes the body of a new_session_ticket. After an error m is unspecified.
 func (m *NewSessionTicket) Unmarshal(body []byte) error {
 	*m = NewSessionTicket{Extensions: emptied(m.Extensions)}
-	at := position{message: TypeNewSessionTicket}
-	r := reader{&at, body}
+	r := newReader(body, TypeNewSessionTicket)
 	m.Lifetime = r.uint32("ticket_lifetime")
 	m.AgeAdd = r.uint32("ticket_age_add")
 	m.Nonce = r.opaque("ticket_nonce", 0, max8)
 	m.Ticket = r.opaque("ticket", 1, max16)
-	block := r.vector("extensions", 0, max16)
-	for !block.empty() {
-		t, ext := block.extension()
-		m.Extensions = append(m.Extensions, t)
+	after := r.open("extensions", 0, max16)
+	for !r.empty() {
+		t, next := r.beginExtension(&m.Extensions)
 		if t == ExtEarlyData {
-			m.HasEarlyData, m.MaxEarlyData = true, ext.uint32("max_early_data_size")
+			m.HasEarlyData, m.MaxEarlyData = true, r.uint32("max_early_data_size")
 		} else {
-			ext.skip()
+			r.rest()
 		}
-		block.endExtension(ext)
+		r.endExtension(next)
 	}
-	block.refuseDuplicates(m.Extensions)
+	r.closeExtensions(after, m.Extensions)
 	return r.finish()
 }
 

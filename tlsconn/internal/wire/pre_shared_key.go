@@ -19,17 +19,21 @@ const reasonBinders = "binders and identities differ in number"
 // which are to have equal lengths: "one for each value in the identities list
 // and in the same order".
 func (r *reader) offeredPSKs(identities []PSKIdentity, binders [][]byte) ([]PSKIdentity, [][]byte) {
-	for list := r.vector("identities", 7, max16); !list.empty(); {
+	after := r.open("identities", 7, max16)
+	for !r.empty() {
 		identities = append(identities, PSKIdentity{
-			Identity:            list.opaque("identity", 1, max16),
-			ObfuscatedTicketAge: list.uint32("obfuscated_ticket_age"),
+			Identity:            r.opaque("identity", 1, max16),
+			ObfuscatedTicketAge: r.uint32("obfuscated_ticket_age"),
 		})
 	}
-	for list := r.vector("binders", minBinder+1, max16); !list.empty(); {
-		binders = append(binders, list.opaque("binder", minBinder, max8))
+	r.close(after, "identities")
+	after = r.open("binders", minBinder+1, max16)
+	for !r.empty() {
+		binders = append(binders, r.opaque("binder", minBinder, max8))
 	}
+	r.close(after, "binders")
 	if len(identities) != len(binders) {
-		r.at.fail("binders", reasonBinders, true)
+		r.fail("binders", reasonBinders, true)
 	}
 	return identities, binders
 }

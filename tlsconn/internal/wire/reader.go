@@ -22,26 +22,33 @@ func prefixLen(ceiling int) int {
 	return 3
 }
 
-// reader consumes b from the front. The first failure, of this reader or of
-// any that shares its position, sticks: from then on every read returns zero
-// and empty reports true, so that callers decode straight on and ask once, at
-// the end. Its methods follow the RFC's presentation language: opaque(f, 1,
-// max16) reads "opaque f<1..2^16-1>".
+// reader consumes b from the front. The first failure sticks: from then on b
+// is empty and every read returns zero, so that callers decode straight on and
+// ask once, at the end. Its methods follow the RFC's presentation language:
+// opaque(f, 1, max16) reads "opaque f<1..2^16-1>".
 type reader struct {
-	at *position
+	at position
 	b  []byte
 }
 
-// empty reports that nothing is left to read; it ends every list.
-func (r *reader) empty() bool { return len(r.b) == 0 || r.at.err != nil }
+func newReader(body []byte, t MessageType) reader {
+	return reader{at: position{message: t}, b: body}
+}
+
+// fail ends reading.
+func (r *reader) fail(field, reason string, illegal bool) {
+	r.at.fail(field, reason, illegal)
+	r.b = nil
+}
+
+// empty reports that nothing is left in the innermost vector, or that reading
+// has failed; it ends every list.
+func (r *reader) empty() bool { return len(r.b) == 0 }
 
 // take returns the next n bytes, aliasing the body, or nil.
 func (r *reader) take(field string, n int) []byte {
-	if r.at.err != nil {
-		return nil
-	}
 	if len(r.b) < n {
-		r.at.fail(field, reasonTruncated, false)
+		r.fail(field, reasonTruncated, false)
 		return nil
 	}
 	v := r.b[:n:n] // clipped: an append by the holder cannot reach what follows
@@ -72,27 +79,42 @@ func (r *reader) uint32(field string) uint32 {
 
 // opaque reads "opaque field<floor..ceiling>".
 func (r *reader) opaque(field string, floor, ceiling int) []byte {
+	prefix := r.take(field, prefixLen(ceiling))
+	if prefix == nil {
+		return nil
+	}
 	n := 0
-	for _, c := range r.take(field, prefixLen(ceiling)) {
+	for _, c := range prefix {
 		n = n<<8 | int(c)
 	}
-	if r.at.err == nil && (n < floor || n > ceiling) {
-		r.at.fail(field, reasonLength, false)
+	if n < floor || n > ceiling {
+		r.fail(field, reasonLength, false)
+		return nil
 	}
 	return r.take(field, n)
 }
 
-// vector reads a vector of structures "T field<floor..ceiling>" and returns a
-// reader over them. Its user reads until it is empty, or calls end.
-func (r *reader) vector(field string, floor, ceiling int) reader {
-	return reader{r.at, r.opaque(field, floor, ceiling)}
+// open enters a vector of structures, "T field<floor..ceiling>": until close
+// r reads within it. It returns what follows the vector, for close.
+func (r *reader) open(field string, floor, ceiling int) (after []byte) {
+	content := r.opaque(field, floor, ceiling)
+	after, r.b = r.b, content
+	return after
+}
+
+// close leaves the vector, which has to be used up.
+func (r *reader) close(after []byte, field string) {
+	r.end(field)
+	if r.at.err == nil {
+		r.b = after
+	}
 }
 
 // uint16s appends "uint16 field<floor..ceiling>" to dst.
 func (r *reader) uint16s(dst []uint16, field string, floor, ceiling int) []uint16 {
 	v := r.opaque(field, floor, ceiling)
 	if len(v)%2 != 0 {
-		r.at.fail(field, reasonOdd, false)
+		r.fail(field, reasonOdd, false)
 		return dst
 	}
 	for ; len(v) > 0; v = v[2:] {
@@ -105,27 +127,26 @@ func (r *reader) uint16s(dst []uint16, field string, floor, ceiling int) []uint1
 // "opaque entry<1..entryCeiling>", to dst. No list of TLS has entries that may
 // be empty.
 func (r *reader) opaques(dst [][]byte, field string, floor, ceiling int, entry string, entryCeiling int) [][]byte {
-	for list := r.vector(field, floor, ceiling); !list.empty(); {
-		dst = append(dst, list.opaque(entry, 1, entryCeiling))
+	after := r.open(field, floor, ceiling)
+	for !r.empty() {
+		dst = append(dst, r.opaque(entry, 1, entryCeiling))
 	}
+	r.close(after, field)
 	return dst
 }
 
-// rest returns what is left, and consumes it.
+// rest returns what is left in the innermost vector, and consumes it.
 func (r *reader) rest() []byte { return r.take("", len(r.b)) }
 
-// skip consumes what is left.
-func (r *reader) skip() { r.b = nil }
-
-// end refuses what is left.
+// end refuses what is left in the innermost vector.
 func (r *reader) end(field string) {
 	if len(r.b) > 0 {
-		r.at.fail(field, reasonTrailing, false)
+		r.fail(field, reasonTrailing, false)
 	}
 }
 
-// finish ends the message: nothing may be left (RFC 8446 section 6.2: "the
-// length of the message was incorrect").
+// finish ends the message, of which nothing may be left (RFC 8446 section 6.2:
+// "the length of the message was incorrect").
 func (r *reader) finish() error {
 	r.end("")
 	if r.at.err != nil {

@@ -11,7 +11,7 @@ const reasonRecordSizeLimit = "less than 64"
 func (r *reader) recordSizeLimit() uint16 {
 	v := r.uint16("record_size_limit")
 	if v < minRecordSizeLimit {
-		r.at.fail("", reasonRecordSizeLimit, true)
+		r.fail("", reasonRecordSizeLimit, true)
 	}
 	return v
 }

@@ -79,7 +79,7 @@ func (m *ServerHello) Has(t ExtensionType) bool {
 // Answer makes Append write the extension even though its field is empty or
 // there is none: pre_shared_key with the first identity; of TLS 1.2
 // extended_master_secret, session_ticket, status_request, server_name and an
-// empty renegotiation_info. Append does not know other types.
+// empty renegotiation_info. Types that Append does not know it does not write.
 func (m *ServerHello) Answer(t ExtensionType) { m.present.add(t) }
 
 // holds reports whether the field of an extension has content.
@@ -111,8 +111,7 @@ func (m *ServerHello) holds(t ExtensionType) bool {
 // Unmarshal decodes the body of a server_hello. After an error m is unspecified.
 func (m *ServerHello) Unmarshal(body []byte) error {
 	*m = ServerHello{Extensions: emptied(m.Extensions), SCTs: emptied(m.SCTs)}
-	at := position{message: TypeServerHello}
-	r := reader{&at, body}
+	r := newReader(body, TypeServerHello)
 	m.LegacyVersion = r.uint16("legacy_version")
 	copy(m.Random[:], r.take("random", len(m.Random)))
 	m.SessionID = r.opaque("legacy_session_id_echo", 0, 32)
@@ -121,14 +120,13 @@ func (m *ServerHello) Unmarshal(body []byte) error {
 	if r.empty() && !m.IsHelloRetryRequest() {
 		return r.finish() // TLS 1.2 allows no block at all (RFC 5246 section 7.4.1.3)
 	}
-	block := r.vector("extensions", 0, max16)
-	for !block.empty() {
-		t, ext := block.extension()
-		m.Extensions = append(m.Extensions, t)
-		m.decodeExtension(t, &ext)
-		block.endExtension(ext)
+	after := r.open("extensions", 0, max16)
+	for !r.empty() {
+		t, next := r.beginExtension(&m.Extensions)
+		m.decodeExtension(t, &r)
+		r.endExtension(next)
 	}
-	block.refuseDuplicates(m.Extensions)
+	r.closeExtensions(after, m.Extensions)
 	return r.finish()
 }
 
@@ -158,7 +156,7 @@ func (m *ServerHello) decodeExtension(t ExtensionType, r *reader) {
 	case ExtServerName, ExtExtendedMasterSecret, ExtSessionTicket, ExtStatusRequest:
 		// Empty: the caller refuses any byte.
 	default:
-		r.skip()
+		r.rest()
 	}
 }
 

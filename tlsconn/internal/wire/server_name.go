@@ -12,23 +12,25 @@ const nameTypeHost = 0
 // two parsers would each choose another.
 func (r *reader) hostName() []byte {
 	var host []byte
-	for list := r.vector("server_name_list", 1, max16); !list.empty(); {
-		if list.uint8("name_type") != nameTypeHost {
-			list.opaque("name", 0, max16)
+	after := r.open("server_name_list", 1, max16)
+	for !r.empty() {
+		if r.uint8("name_type") != nameTypeHost {
+			r.opaque("name", 0, max16)
 			continue
 		}
-		name := list.opaque("host_name", 1, max16)
+		name := r.opaque("host_name", 1, max16)
 		if host != nil {
-			r.at.fail("host_name", "more than one", true)
+			r.fail("host_name", "more than one", true)
 		}
 		host = name
 	}
+	r.close(after, "server_name_list")
 	if host == nil {
-		r.at.fail("host_name", "missing", true)
+		r.fail("host_name", "missing", true)
 	}
 	// A NUL ends a name for C callees (a backend, a log) and not for ours.
 	if bytes.IndexByte(host, 0) >= 0 {
-		r.at.fail("host_name", "contains a NUL", true)
+		r.fail("host_name", "contains a NUL", true)
 	}
 	return host
 }
