@@ -97,88 +97,98 @@ func (s *schedule) source(label string) *Secret {
 	return &s.master
 }
 
+// replay derives what e says and compares it with the RFC's values.
 func (s *schedule) replay(t *testing.T, e entry) {
-	f, d := e.fields, s.d
-	equal := func(what string, got, want []byte) {
-		t.Helper()
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s: %s is\n%x, the RFC's\n%x", e.name, what, got, want)
-		}
-	}
-	kind, name, _ := strings.Cut(e.name, " ")
-	switch kind {
+	f := e.fields
+	switch kind, name, _ := strings.Cut(e.name, " "); kind {
 	case "message":
 		s.message(f["bytes"])
 	case "extract":
-		switch name {
-		case "early":
-			if psk := f["ikm"]; bytes.Equal(psk, make([]byte, 32)) {
-				d.Early(&s.early, nil)
-			} else {
-				d.Early(&s.early, psk)
-			}
-			equal(name, s.early[:32], f["secret"])
-		case "handshake":
-			d.Handshake(&s.handshake, &s.early, f["ikm"])
-			equal(name, s.handshake[:32], f["secret"])
-		case "master":
-			d.Master(&s.master, &s.handshake)
-			equal(name, s.master[:32], f["secret"])
-		}
-		var out Secret
-		d.Extract(&out, f["salt"], f["ikm"])
-		equal("extraction from the RFC's inputs", out[:32], f["secret"])
+		s.extract(t, name, f)
 	case "derive":
-		var out Secret
-		if name == LabelDerived {
-			copy(out[:], f["prk"])
-			d.DeriveSecret(&out, &out, name, d.EmptyHash())
-			equal("hash", d.EmptyHash(), f["hash"])
-			equal("secret", out[:32], f["expanded"])
-			return
-		}
-		hash := s.transcriptHash()
-		equal("transcript hash", hash, f["hash"])
-		equal("source", s.source(name)[:32], f["prk"])
-		d.DeriveSecret(&out, s.source(name), name, hash)
-		equal("secret", out[:32], f["expanded"])
-		s.derived[name] = &out
+		s.derive(t, name, f)
 	case "traffic":
-		labels := map[string]string{
-			"client early":       LabelClientEarly,
-			"client handshake":   LabelClientHandshake,
-			"server handshake":   LabelServerHandshake,
-			"client application": LabelClientApplication,
-			"server application": LabelServerApplication,
-		}
-		secret := s.derived[labels[name]]
-		equal("traffic secret", secret[:32], f["prk"])
-		key, iv := make([]byte, 16), make([]byte, 12)
-		d.TrafficKey(key, iv, secret)
-		equal("key", key, f["key"])
-		equal("iv", iv, f["iv"])
+		s.traffic(t, name, f)
 	case "finished":
 		secret := s.derived[name[:1]+" hs traffic"]
-		equal("base key", secret[:32], f["prk"])
+		equal(t, "base key", secret[:32], f["prk"])
 		key := make([]byte, 32)
-		d.ExpandLabel(key, secret[:32], "finished", nil)
-		equal("finished key", key, f["expanded"])
-		equal("verify_data", d.FinishedMAC(nil, secret, s.transcriptHash()), f["finished"])
+		s.d.ExpandLabel(key, secret[:32], "finished", nil)
+		equal(t, "finished key", key, f["expanded"])
+		equal(t, "verify_data", s.d.FinishedMAC(nil, secret, s.transcriptHash()), f["finished"])
 	case "binder":
 		var binderKey Secret
-		d.DeriveSecret(&binderKey, &s.early, LabelResumptionBinder, d.EmptyHash())
-		equal("binder key", binderKey[:32], f["prk"])
+		s.d.DeriveSecret(&binderKey, &s.early, LabelResumptionBinder, s.d.EmptyHash())
+		equal(t, "binder key", binderKey[:32], f["prk"])
 		hash := sha256.Sum256(f["prefix"])
-		equal("hash of the truncated ClientHello", hash[:], f["hash"])
-		equal("binder", d.FinishedMAC(nil, &binderKey, hash[:]), f["finished"])
+		equal(t, "hash of the truncated ClientHello", hash[:], f["hash"])
+		equal(t, "binder", s.d.FinishedMAC(nil, &binderKey, hash[:]), f["finished"])
 	case "resumption":
-		var psk Secret
-		equal("resumption secret", s.derived[LabelResumption][:32], f["prk"])
-		d.ResumptionPSK(&psk, s.derived[LabelResumption], f["nonce"])
-		equal("PSK", psk[:32], f["expanded"])
-		s.resumption = psk
+		equal(t, "resumption secret", s.derived[LabelResumption][:32], f["prk"])
+		s.d.ResumptionPSK(&s.resumption, s.derived[LabelResumption], f["nonce"])
+		equal(t, "PSK", s.resumption[:32], f["expanded"])
 	default:
 		t.Fatalf("unknown entry %q", e.name)
+	}
+}
+
+func (s *schedule) extract(t *testing.T, name string, f map[string][]byte) {
+	switch name {
+	case "early":
+		psk := f["ikm"]
+		if bytes.Equal(psk, make([]byte, 32)) {
+			psk = nil
+		}
+		s.d.Early(&s.early, psk)
+		equal(t, name, s.early[:32], f["secret"])
+	case "handshake":
+		s.d.Handshake(&s.handshake, &s.early, f["ikm"])
+		equal(t, name, s.handshake[:32], f["secret"])
+	case "master":
+		s.d.Master(&s.master, &s.handshake)
+		equal(t, name, s.master[:32], f["secret"])
+	}
+	var out Secret
+	s.d.Extract(&out, f["salt"], f["ikm"])
+	equal(t, "extraction from the RFC's inputs", out[:32], f["secret"])
+}
+
+func (s *schedule) derive(t *testing.T, label string, f map[string][]byte) {
+	var out Secret
+	if label == LabelDerived {
+		copy(out[:], f["prk"])
+		s.d.DeriveSecret(&out, &out, label, s.d.EmptyHash())
+		equal(t, "hash", s.d.EmptyHash(), f["hash"])
+		equal(t, "secret", out[:32], f["expanded"])
+		return
+	}
+	hash := s.transcriptHash()
+	equal(t, "transcript hash", hash, f["hash"])
+	equal(t, "source", s.source(label)[:32], f["prk"])
+	s.d.DeriveSecret(&out, s.source(label), label, hash)
+	equal(t, "secret", out[:32], f["expanded"])
+	s.derived[label] = &out
+}
+
+func (s *schedule) traffic(t *testing.T, name string, f map[string][]byte) {
+	secret := s.derived[map[string]string{
+		"client early":       LabelClientEarly,
+		"client handshake":   LabelClientHandshake,
+		"server handshake":   LabelServerHandshake,
+		"client application": LabelClientApplication,
+		"server application": LabelServerApplication,
+	}[name]]
+	equal(t, "traffic secret", secret[:32], f["prk"])
+	key, iv := make([]byte, 16), make([]byte, 12)
+	s.d.TrafficKey(key, iv, secret)
+	equal(t, "key", key, f["key"])
+	equal(t, "iv", iv, f["iv"])
+}
+
+func equal(t *testing.T, what string, got, want []byte) {
+	t.Helper()
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is\n%x, the RFC's\n%x", what, got, want)
 	}
 }
 
