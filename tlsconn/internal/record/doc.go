@@ -1,6 +1,7 @@
 // Package record is the record layer of TLS: headers, the protection of single records, and the
 // cutting of handshake messages out of record payloads. It knows no states, alerts or transports,
-// and it is a leaf: standard library and x/crypto only.
+// and it is a leaf: standard library, x/crypto and
+// x/sys/cpu only.
 //
 // # Design
 //

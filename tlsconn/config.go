@@ -1,0 +1,203 @@
+package tlsconn
+
+import (
+	"crypto/fips140"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Config configures connections, in the standard library's types, so that
+// autocert, certmagic and SPIFFE helpers plug in. One Config may serve any
+// number of connections on any number of goroutines; after its first use it
+// must not be changed (a reload makes a new one and swaps the pointer).
+//
+// Callbacks run on the goroutine that called the connection's verb, which on an
+// event loop is everybody's: they must not block.
+type Config struct {
+	// Certificates are what a server shows, with their private keys (any
+	// crypto.Signer of an ECDSA P-256, P-384 or P-521, RSA or Ed25519 key). The
+	// first whose names match the client's server_name and whose key can make a
+	// signature that the client accepts is taken; when no name matches, the first
+	// that the client accepts.
+	Certificates []tls.Certificate
+
+	// GetCertificate, if not nil, is asked first; nil with a nil error falls back to
+	// Certificates. The ClientHelloInfo and what it points at are the callee's to
+	// keep. Its Context is nil, and its Conn is a stub that only has addresses.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+	// RootCAs are the roots that a client trusts; nil means the system's.
+	RootCAs *x509.CertPool
+
+	// ServerName is the name that a client sends as server_name (unless it is an IP
+	// address, RFC 6066 3) and demands of the server's certificate. A client must set
+	// it or InsecureSkipVerify.
+	ServerName string
+
+	// InsecureSkipVerify makes a client accept any certificate for any name. The
+	// server's proof that it holds the key is checked all the same. For tests, or
+	// with VerifyPeer.
+	InsecureSkipVerify bool
+
+	// VerifyPeer, if not nil, is called by a client after its own verification (or in
+	// its place, with InsecureSkipVerify) with the peer's certificates, the leaf
+	// first. An error that is a *LocalAlertError chooses its alert; any other sends
+	// bad_certificate. It may run on another goroutine than the Conn's, see
+	// WorkspaceConfig.Offload.
+	VerifyPeer func(chain []*x509.Certificate) error
+
+	// NextProtos are the application protocols (RFC 7301), most preferred first. A
+	// server that has some and shares none with a client that offers some refuses
+	// it with no_application_protocol.
+	NextProtos []string
+
+	// CipherSuites are the enabled suites, most preferred first, by their IANA
+	// numbers (tls.TLS_AES_128_GCM_SHA256 and its kin). Nil means all, AES first
+	// where both machines have AES in hardware.
+	CipherSuites []uint16
+
+	// CurvePreferences are the enabled groups, most preferred first. Nil means
+	// X25519MLKEM768, X25519, P-256, P-384, P-521. A client sends a key share for the
+	// first, and for X25519 too if that is enabled and the first is its hybrid.
+	CurvePreferences []tls.CurveID
+
+	// KeyLogWriter, if not nil, receives the secrets of every connection in the NSS
+	// key log format, a line a Write. It ruins the security of all of them: for
+	// debugging only. It must be safe for concurrent use if the Config is used so.
+	KeyLogWriter io.Writer
+
+	// Time tells the current time, to check validity of certificates. Nil means
+	// time.Now.
+	Time func() time.Time
+
+	once     sync.Once
+	prepared prepared
+	invalid  error // why the Config cannot be used, found at first use
+}
+
+// prepared is what is derived from a Config once and shared, read-only, by all
+// of its connections.
+type prepared struct {
+	suites       []*suite // in order of preference; AES first where the hardware helps
+	suitesFixed  bool     // the user gave the order
+	groups       []tls.CurveID
+	certificates []*certificate
+	names        map[string][]*certificate // lower-case dNSName or wildcard -> certificates
+	now          func() time.Time
+}
+
+// prepare derives what connections share, at the first use.
+func (cfg *Config) prepare() (*prepared, error) {
+	cfg.once.Do(func() { cfg.invalid = cfg.derive() })
+	return &cfg.prepared, cfg.invalid
+}
+
+// Validate reports what would keep connections from using the Config for
+// role, so that a program can refuse a bad configuration at start. It counts as
+// the first use.
+func (cfg *Config) Validate(role Role) error {
+	p, err := cfg.prepare()
+	if err != nil {
+		return err
+	}
+	switch role {
+	case RoleServer:
+		if len(p.certificates) == 0 && cfg.GetCertificate == nil {
+			return errors.New("tlsconn: config: a server needs Certificates or GetCertificate")
+		}
+	case RoleClient:
+		if cfg.ServerName == "" && !cfg.InsecureSkipVerify {
+			return errors.New("tlsconn: config: a client needs ServerName or InsecureSkipVerify")
+		}
+	}
+	return nil
+}
+
+func (cfg *Config) derive() error {
+	// In this mode the standard library panics or fails in the middle of a handshake:
+	// AES-GCM with a nonce of the caller's, X25519 and ChaCha20-Poly1305 are all
+	// refused. Better to say so before the first.
+	if fips140.Enforced() {
+		return errors.New("tlsconn: config: GODEBUG=fips140=only forbids AES-GCM with nonces " +
+			"made outside of the FIPS module (RFC 8446 5.3), which this engine needs")
+	}
+	p := &cfg.prepared
+	p.now = cfg.Time
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if err := p.chooseSuites(cfg.CipherSuites); err != nil {
+		return err
+	}
+	p.groups = defaultGroups
+	if cfg.CurvePreferences != nil {
+		p.groups = slices.Clone(cfg.CurvePreferences)
+	}
+	if len(p.groups) == 0 {
+		return errors.New("tlsconn: config: CurvePreferences is empty")
+	}
+	for i, g := range p.groups {
+		if !slices.Contains(defaultGroups, g) {
+			return fmt.Errorf("tlsconn: config: CurvePreferences[%d]: group %v is not supported", i, g)
+		}
+	}
+	for i, proto := range cfg.NextProtos {
+		if len(proto) == 0 || len(proto) > 255 { // RFC 7301 3.1: opaque ProtocolName<1..2^8-1>
+			return fmt.Errorf("tlsconn: config: NextProtos[%d]: length %d is not between 1 and 255", i, len(proto))
+		}
+	}
+	if len(cfg.ServerName) > maxServerName {
+		return fmt.Errorf("tlsconn: config: ServerName has %d bytes, more than a DNS name can have", len(cfg.ServerName))
+	}
+	return p.loadCertificates(cfg.Certificates)
+}
+
+// chooseSuites resolves the configured suites.
+func (p *prepared) chooseSuites(ids []uint16) error {
+	if ids == nil {
+		p.suites = defaultSuites()
+		return nil
+	}
+	p.suitesFixed = true
+	for i, id := range ids {
+		s := suiteByID(id)
+		if s == nil {
+			return fmt.Errorf("tlsconn: config: CipherSuites[%d]: %s is not supported", i, tls.CipherSuiteName(id))
+		}
+		p.suites = append(p.suites, s)
+	}
+	if len(p.suites) == 0 {
+		return errors.New("tlsconn: config: CipherSuites is empty")
+	}
+	return nil
+}
+
+// loadCertificates prepares each certificate and the index of names.
+func (p *prepared) loadCertificates(certs []tls.Certificate) error {
+	p.names = make(map[string][]*certificate)
+	for i := range certs {
+		c, err := newCertificate(&certs[i])
+		if err != nil {
+			return fmt.Errorf("tlsconn: config: Certificates[%d]: %w", i, err)
+		}
+		leaf, err := x509.ParseCertificate(certs[i].Certificate[0])
+		if err != nil {
+			return fmt.Errorf("tlsconn: config: Certificates[%d]: leaf: %w", i, err)
+		}
+		if err := matchesKey(leaf, c.signer.Public()); err != nil {
+			return fmt.Errorf("tlsconn: config: Certificates[%d]: %w", i, err)
+		}
+		for _, name := range leaf.DNSNames {
+			name = foldName(name)
+			p.names[name] = append(p.names[name], c)
+		}
+		p.certificates = append(p.certificates, c)
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package tlsconn
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// The wants: what a call needs before it can go on. They are not failures: do
+// not log or count them, do what they ask for and repeat the call. They are
+// returned as they are, never wrapped; compare with == or errors.Is.
+var (
+	// ErrWantRead asks for the transport to become readable, as
+	// SSL_ERROR_WANT_READ does (SSL_get_error(3)).
+	ErrWantRead = errors.New("tlsconn: want read")
+
+	// ErrWantWrite asks for the transport to become writable, as
+	// SSL_ERROR_WANT_WRITE does.
+	ErrWantWrite = errors.New("tlsconn: want write")
+
+	// ErrWantApp says that an operation outside the engine is pending (Conn.Pending
+	// tells which): no readiness of the transport can help; the function given to
+	// SetWake is called when the operation has ended. SSL_ERROR_WANT_ASYNC,
+	// SSL_ERROR_WANT_X509_LOOKUP and SSL_ERROR_WANT_RETRY_VERIFY are of this kind.
+	ErrWantApp = errors.New("tlsconn: want the end of a pending operation")
+)
+
+// Misuse by the caller. Nothing is sent to the peer and the connection is as
+// it was.
+var (
+	// ErrClosed is returned by every call after Close.
+	ErrClosed = errors.New("tlsconn: use of a closed connection")
+
+	// ErrWriteClosed is returned by Write, ReadFrom and KeyUpdate after CloseWrite.
+	ErrWriteClosed = errors.New("tlsconn: write after CloseWrite")
+
+	// ErrHandshakeIncomplete is returned by calls that need the keys of a complete
+	// handshake and do not drive it themselves.
+	ErrHandshakeIncomplete = errors.New("tlsconn: handshake is not complete")
+
+	// ErrReentrant is returned to a callback that calls a verb of the very
+	// connection that is calling it.
+	ErrReentrant = errors.New("tlsconn: connection used from within its own callback")
+)
+
+// LocalAlertError ended the connection from our side: the peer, or our own
+// configuration, made going on impossible, and Alert was queued to be sent.
+type LocalAlertError struct {
+	// Alert is what the peer is told.
+	Alert Alert
+	// Err says what was wrong, and where.
+	Err error
+}
+
+func (e *LocalAlertError) Error() string {
+	return fmt.Sprintf("tlsconn: %v (sent alert %v)", e.Err, e.Alert)
+}
+
+// Unwrap returns the reason.
+func (e *LocalAlertError) Unwrap() error { return e.Err }
+
+// PeerAlertError ended the connection from the peer's side, by the
+// specification: it sent a fatal alert, or close_notify within the handshake
+// (which also is io.EOF to errors.Is).
+type PeerAlertError struct {
+	Alert Alert
+}
+
+func (e *PeerAlertError) Error() string {
+	return fmt.Sprintf("tlsconn: peer sent alert %v", e.Alert)
+}
+
+// Is makes a close_notify match io.EOF: the controlled end of the stream.
+func (e *PeerAlertError) Is(target error) bool {
+	return target == io.EOF && e.Alert == AlertCloseNotify
+}
+
+// abort is how a handler ends the connection: the alert for the peer and the
+// reason for us, together. Grep for it to find every alert that we can raise.
+func abort(a Alert, format string, args ...any) error {
+	return &LocalAlertError{Alert: a, Err: fmt.Errorf(format, args...)}
+}
+
+// Code is an SSL_ERROR_* value of SSL_get_error(3), with OpenSSL's numbers.
+type Code int
+
+// The codes that a caller of a handshake, a read, a write or a shutdown can meet.
+const (
+	CodeNone       Code = 0 // the call succeeded
+	CodeSSL        Code = 1 // protocol failure, or a fatal alert from the peer
+	CodeWantRead   Code = 2
+	CodeWantWrite  Code = 3
+	CodeSyscall    Code = 5 // the transport failed
+	CodeZeroReturn Code = 6 // the peer sent close_notify
+	CodeWantAsync  Code = 9 // an operation outside is pending
+)
+
+// String returns OpenSSL's name, such as "SSL_ERROR_WANT_READ".
+func (c Code) String() string {
+	switch c {
+	case CodeNone:
+		return "SSL_ERROR_NONE"
+	case CodeSSL:
+		return "SSL_ERROR_SSL"
+	case CodeWantRead:
+		return "SSL_ERROR_WANT_READ"
+	case CodeWantWrite:
+		return "SSL_ERROR_WANT_WRITE"
+	case CodeSyscall:
+		return "SSL_ERROR_SYSCALL"
+	case CodeZeroReturn:
+		return "SSL_ERROR_ZERO_RETURN"
+	case CodeWantAsync:
+		return "SSL_ERROR_WANT_ASYNC"
+	}
+	return fmt.Sprintf("SSL_ERROR(%d)", int(c))
+}
+
+// ErrorCode tells what SSL_get_error(3) would, for an error returned by any
+// verb of Conn, so that code written against OpenSSL can be ported line by line.
+// A transport that ended without close_notify is SSL_ERROR_SSL, as since
+// OpenSSL 3.0; misuse is SSL_ERROR_SSL too.
+func ErrorCode(err error) Code {
+	var local *LocalAlertError
+	var peer *PeerAlertError
+	switch {
+	case err == nil:
+		return CodeNone
+	case errors.Is(err, ErrWantRead):
+		return CodeWantRead
+	case errors.Is(err, ErrWantWrite):
+		return CodeWantWrite
+	case errors.Is(err, ErrWantApp):
+		return CodeWantAsync
+	case errors.Is(err, io.EOF):
+		return CodeZeroReturn
+	case errors.As(err, &local), errors.As(err, &peer), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, ErrClosed), errors.Is(err, ErrWriteClosed),
+		errors.Is(err, ErrHandshakeIncomplete), errors.Is(err, ErrReentrant):
+		return CodeSSL
+	}
+	return CodeSyscall
+}

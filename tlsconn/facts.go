@@ -1,0 +1,95 @@
+package tlsconn
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/keysched"
+)
+
+// facts is what a handshake settled and a connection remembers.
+type facts struct {
+	suite      *suite
+	group      tls.CurveID
+	scheme     tls.SignatureScheme
+	retried    bool // there was a HelloRetryRequest
+	serverName string
+	protocol   string
+	peer       *peerIdentity // nil without a peer certificate
+}
+
+// peerIdentity is whom the peer proved to be.
+type peerIdentity struct {
+	certificates []*x509.Certificate
+	chains       [][]*x509.Certificate
+}
+
+// ConnectionState is what is known about a connection. It is a copy; what the
+// slices point at is shared and must not be changed.
+type ConnectionState struct {
+	// Version is tls.VersionTLS13, or 0 as long as it is not settled.
+	Version uint16
+	// HandshakeComplete says that Handshake has returned nil.
+	HandshakeComplete bool
+	// CipherSuite is the IANA number of the suite, such as tls.TLS_AES_128_GCM_SHA256.
+	CipherSuite uint16
+	// Group is the group of the key exchange.
+	Group tls.CurveID
+	// SignatureScheme is what the server signed the handshake with.
+	SignatureScheme tls.SignatureScheme
+	// HelloRetryRequest says that the client was asked for another key share.
+	HelloRetryRequest bool
+	// ServerName is the server_name that the client sent.
+	ServerName string
+	// NegotiatedProtocol is the application protocol (RFC 7301), empty for none.
+	NegotiatedProtocol string
+	// PeerCertificates is the peer's chain as it sent it, the leaf first; on a client.
+	PeerCertificates []*x509.Certificate
+	// VerifiedChains are the chains to a root that were found; nil with
+	// InsecureSkipVerify.
+	VerifiedChains [][]*x509.Certificate
+}
+
+// ConnectionState returns what is known at this point; within the handshake
+// that is what has been settled so far.
+func (c *Conn) ConnectionState() ConnectionState {
+	f := &c.facts
+	s := ConnectionState{
+		HandshakeComplete:  c.state == StateConnected,
+		Group:              f.group,
+		SignatureScheme:    f.scheme,
+		HelloRetryRequest:  f.retried,
+		ServerName:         f.serverName,
+		NegotiatedProtocol: f.protocol,
+	}
+	if f.suite != nil {
+		s.Version, s.CipherSuite = tls.VersionTLS13, f.suite.id
+	}
+	if f.peer != nil {
+		s.PeerCertificates, s.VerifiedChains = f.peer.certificates, f.peer.chains
+	}
+	return s
+}
+
+// ExportKeyingMaterial returns length bytes of keying material bound to this
+// connection (RFC 8446 7.5). label has at most 249 bytes.
+func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
+	switch {
+	case c.closed:
+		return nil, ErrClosed
+	case c.err != nil:
+		return nil, c.err
+	case c.state != StateConnected:
+		return nil, ErrHandshakeIncomplete
+	case len(label) > keysched.MaxLabel:
+		return nil, fmt.Errorf("tlsconn: exporter label has %d bytes, more than %d", len(label), keysched.MaxLabel)
+	}
+	d := c.ws.deriver(c.facts.suite.hash)
+	if length < 0 || length > d.MaxOutput() {
+		return nil, fmt.Errorf("tlsconn: exporter cannot make %d bytes, only up to %d", length, d.MaxOutput())
+	}
+	out := make([]byte, length)
+	d.Export(out, &c.exporter, label, context)
+	return out, nil
+}

@@ -1,0 +1,238 @@
+package tlsconn
+
+import (
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/keysched"
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+)
+
+// machine is the handshake of one role and version. A handler that step calls
+// completes or fails: it returns the next state, or an error that has ended the
+// connection. It gets whole messages and appends to the outgoing flight, so it
+// never meets a want. Only a state that waits returns itself, for "not yet".
+type machine interface {
+	// step does one unit of work in c.state. m is zero unless the state consumes a
+	// message.
+	step(m message) (State, error)
+	// shared returns the part that all machines have.
+	shared() *handshake
+	// clearSecrets zeroes what the machine itself holds.
+	clearSecrets()
+}
+
+// message is a whole handshake message, lent for one step.
+type message struct {
+	typ wire.MessageType
+	raw []byte // with its header
+}
+
+func (m message) body() []byte { return m.raw[wire.HeaderLen:] }
+
+// handshake is what the machines share.
+type handshake struct {
+	c          *Conn
+	flight     []byte // messages appended and not yet sealed
+	transcript hash.Hash
+	d          *keysched.Deriver // of the suite's hash
+	sum        keysched.Secret   // scratch for the transcript's hash
+	task       *task             // pending or not yet consumed
+	wake       func()
+	trace      func(State)
+}
+
+func (hs *handshake) shared() *handshake { return hs }
+
+// drop abandons the pending task and clears what was not sealed.
+func (hs *handshake) drop() {
+	if hs.task != nil {
+		hs.task.gone.Store(true)
+		hs.task = nil
+	}
+	clear(hs.flight)
+	hs.flight = nil
+}
+
+// SetTrace sets a function that is called, within the verbs of the Conn and on
+// their goroutine, with each state that the handshake enters, StateConnected or
+// StateFailed last. It must not use the Conn but for ConnectionState and Wants.
+// Set it before the first call.
+func (c *Conn) SetTrace(trace func(State)) {
+	if c.hs != nil {
+		c.hs.shared().trace = trace
+	}
+}
+
+// State returns what the connection awaits or does next.
+func (c *Conn) State() State { return c.state }
+
+// drive runs the handshake until it is complete, fails or has to wait.
+func (c *Conn) drive() error {
+	for {
+		if c.err != nil {
+			return c.refuse()
+		}
+		if err := c.flush(); err == ErrWantWrite {
+			if c.state == StateConnected {
+				return nil // later output is not the handshake's
+			}
+			return err
+		} else if err != nil && c.state != StateConnected {
+			return c.writeFailed(err)
+		}
+		if c.state == StateConnected {
+			return nil
+		}
+		if err := c.advance(); err != nil {
+			c.fail(err)
+			continue
+		}
+		if c.out.pending() > 0 || c.state == StateConnected {
+			continue
+		}
+		if !c.state.consumesMessage() {
+			return c.wantError()
+		}
+		if _, ok, err := c.receive(nil); err != nil {
+			c.fail(err)
+		} else if !ok {
+			if err := c.fill(); err != nil {
+				return c.await(err)
+			}
+		}
+	}
+}
+
+// advance runs the machine until it needs something that it does not have, or
+// is connected, or fails. Messages after the handshake go through it as well.
+func (c *Conn) advance() error {
+	for {
+		var m message
+		if c.state.consumesMessage() {
+			var ok bool
+			var err error
+			if m, ok, err = c.nextMessage(); err != nil || !ok {
+				return err
+			}
+		}
+		next, err := c.step(m)
+		if err != nil {
+			return err
+		}
+		if next == c.state && !next.consumesMessage() {
+			return nil // still waiting
+		}
+		c.transition(next)
+	}
+}
+
+func (c *Conn) step(m message) (State, error) {
+	if c.state == StateConnected {
+		return c.afterHandshake(m)
+	}
+	return c.hs.step(m)
+}
+
+// transition is the only assignment of a handshake's state.
+func (c *Conn) transition(next State) {
+	if next == c.state {
+		return
+	}
+	c.state = next
+	if c.hs == nil {
+		return
+	}
+	if trace := c.hs.shared().trace; trace != nil {
+		trace(next)
+	}
+	if next == StateConnected {
+		c.dropHandshake()
+	}
+}
+
+// nextMessage cuts the next whole message out of what was received, and refuses
+// one that the state does not accept.
+func (c *Conn) nextMessage() (m message, ok bool, err error) {
+	if c.in.messages == nil {
+		return m, false, nil
+	}
+	raw, ok, err := c.in.messages.Next(c.limit)
+	switch {
+	case errors.Is(err, record.ErrMessageTooLarge):
+		return m, false, abort(AlertIllegalParameter, "handshake message: longer than allowed in state %v", c.state)
+	case err != nil:
+		return m, false, fmt.Errorf("internal: reassembly: %w", err)
+	case !ok:
+		return m, false, nil
+	}
+	m = message{typ: wire.MessageType(raw[0]), raw: raw}
+	if want := c.state.accepts(c.role); !slices.Contains(want, m.typ) {
+		return m, false, abort(AlertUnexpectedMessage, "handshake message: got %v in state %v, which expects %v", m.typ, c.state, want)
+	}
+	return m, true, nil
+}
+
+// limit is the longest body of a message of the given type.
+func (c *Conn) limit(typ byte) int { return messageLimit(wire.MessageType(typ)) }
+
+// decodeError turns an error of the codec into the alert that it asks for.
+func decodeError(err error) error {
+	var w *wire.Error
+	if errors.As(err, &w) && w.Illegal {
+		return abort(AlertIllegalParameter, "%w", err)
+	}
+	return abort(AlertDecodeError, "%w", err)
+}
+
+// send takes the flight that a message's Append has lengthened, and adds the
+// message to the transcript.
+func (hs *handshake) send(flight []byte) error {
+	if len(flight) == len(hs.flight) {
+		return errors.New("internal: a message of ours cannot be encoded")
+	}
+	hs.transcript.Write(flight[len(hs.flight):])
+	hs.flight = flight
+	return nil
+}
+
+// seal makes records of the flight, under the keys of the moment.
+func (hs *handshake) seal() {
+	hs.c.appendRecords(record.Handshake, hs.flight)
+	hs.flight = hs.flight[:0]
+}
+
+// transcriptHash returns Transcript-Hash of the messages so far (RFC 8446
+// 4.4.1), valid until the next call.
+func (hs *handshake) transcriptHash() []byte {
+	return hs.transcript.Sum(hs.sum[:0])
+}
+
+// retryTranscript replaces the first ClientHello in the transcript by the
+// synthetic message_hash of RFC 8446 4.4.1.
+func (hs *handshake) retryTranscript() {
+	first := hs.transcriptHash()
+	hs.transcript.Reset()
+	hs.transcript.Write(wire.AppendMessageHash(nil, first))
+}
+
+// setReadSecret changes the receiving keys. What the peer sent must end with
+// the message that is being handled: RFC 8446 5.1, "Handshake messages MUST NOT
+// span key changes" (CVE-2025-61730).
+func (c *Conn) setReadSecret(secret *keysched.Secret) error {
+	if c.in.messages != nil && !c.in.messages.Empty() {
+		return abort(AlertUnexpectedMessage, "handshake message: more data behind a message that changes keys, in state %v", c.state)
+	}
+	c.ws.install(&c.in.halfConn, secret)
+	return nil
+}
+
+// setWriteSecret changes the sending keys, after sealing what is to go out under
+// the old ones.
+func (hs *handshake) setWriteSecret(secret *keysched.Secret) {
+	hs.seal()
+	hs.c.ws.install(&hs.c.out.halfConn, secret)
+}

@@ -1,0 +1,130 @@
+package tlsconn
+
+import (
+	"bytes"
+	"crypto/tls"
+	"slices"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+)
+
+// checkHello refuses a ClientHello that TLS 1.3 forbids, whatever is selected.
+func (hs *server13) checkHello() error {
+	m := &hs.hello
+	// RFC 8446 4.2.1: supported_versions alone decides; without it the client has at
+	// most TLS 1.2.
+	if !slices.Contains(m.SupportedVersions, tls.VersionTLS13) {
+		return abort(AlertProtocolVersion, "client_hello: no TLS 1.3 in supported_versions")
+	}
+	// RFC 8446 4.1.2: exactly one byte, set to zero, or illegal_parameter.
+	if len(m.CompressionMethods) != 1 || m.CompressionMethods[0] != 0 {
+		return abort(AlertIllegalParameter, "client_hello: legacy_compression_methods is not the single null method")
+	}
+	// RFC 8446 9.2: without a pre-shared key that we take, these are mandatory.
+	for _, e := range []wire.ExtensionType{wire.ExtSupportedGroups, wire.ExtKeyShare, wire.ExtSignatureAlgorithms} {
+		if !m.Has(e) {
+			return abort(AlertMissingExtension, "client_hello: no %v", e)
+		}
+	}
+	// RFC 8446 4.2.9: psk_key_exchange_modes comes with every pre_shared_key.
+	if m.Has(wire.ExtPreSharedKey) && !m.Has(wire.ExtPSKModes) {
+		return abort(AlertMissingExtension, "client_hello: pre_shared_key without psk_key_exchange_modes")
+	}
+	if len(m.ServerName) > maxServerName {
+		return abort(AlertIllegalParameter, "client_hello: server_name has %d bytes, more than a DNS name can have", len(m.ServerName))
+	}
+	return checkShares(m)
+}
+
+// checkShares obeys RFC 8446 4.2.8: no two shares of one group, and none of a
+// group that is not in supported_groups.
+func checkShares(m *wire.ClientHello) error {
+	for i, s := range m.KeyShares {
+		for _, earlier := range m.KeyShares[:i] {
+			if earlier.Group == s.Group {
+				return abort(AlertIllegalParameter, "client_hello: key_share: two shares of group %#04x", s.Group)
+			}
+		}
+		if !slices.Contains(m.SupportedGroups, s.Group) {
+			return abort(AlertIllegalParameter, "client_hello: key_share: group %#04x is not in supported_groups", s.Group)
+		}
+		if i >= maxKeyShares {
+			return abort(AlertIllegalParameter, "client_hello: key_share: more than %d shares", maxKeyShares)
+		}
+	}
+	return nil
+}
+
+// checkSecondHello obeys RFC 8446 4.1.2: the second ClientHello is the first
+// with the changes that the HelloRetryRequest asked for.
+func (hs *server13) checkSecondHello(first *wire.ClientHello) error {
+	m := &hs.hello
+	for _, field := range []struct {
+		name string
+		same bool
+	}{
+		{"random", m.Random == first.Random},
+		{"legacy_session_id", bytes.Equal(m.SessionID, first.SessionID)},
+		{"cipher_suites", slices.Equal(m.CipherSuites, first.CipherSuites)},
+		{"server_name", bytes.Equal(m.ServerName, first.ServerName)},
+		{"supported_groups", slices.Equal(m.SupportedGroups, first.SupportedGroups)},
+		{"signature_algorithms", slices.Equal(m.SignatureAlgorithms, first.SignatureAlgorithms)},
+		{"application_layer_protocol_negotiation", slices.EqualFunc(m.ALPN, first.ALPN, bytes.Equal)},
+	} {
+		if !field.same {
+			return abort(AlertIllegalParameter, "second client_hello: %s is not that of the first", field.name)
+		}
+	}
+	if m.Has(wire.ExtEarlyData) {
+		return abort(AlertIllegalParameter, "second client_hello: early_data after a hello_retry_request")
+	}
+	// RFC 8446 4.2.8: "a list containing a single KeyShareEntry from the indicated group".
+	if len(m.KeyShares) != 1 || m.KeyShares[0].Group != uint16(hs.group) {
+		return abort(AlertIllegalParameter, "second client_hello: key_share is not the one of group %v that was asked for", hs.group)
+	}
+	return nil
+}
+
+// selectGroup chooses among the groups in common, in our order of preference,
+// the first that the client has sent a share of, or else the first, which then
+// takes a HelloRetryRequest.
+func selectGroup(ours []tls.CurveID, m *wire.ClientHello) (group tls.CurveID, share []byte, ok bool) {
+	for _, g := range ours {
+		if !slices.Contains(m.SupportedGroups, uint16(g)) {
+			continue
+		}
+		if share := shareOf(m, g); share != nil {
+			return g, share, true
+		}
+		if !ok {
+			group, ok = g, true
+		}
+	}
+	return group, nil, ok
+}
+
+// shareOf returns the key_exchange that the client sent for group, nil if none.
+func shareOf(m *wire.ClientHello, group tls.CurveID) []byte {
+	for _, s := range m.KeyShares {
+		if s.Group == uint16(group) {
+			return s.KeyExchange
+		}
+	}
+	return nil
+}
+
+// selectProtocol chooses by the server's preference (RFC 7301 3.2). Without a
+// list of either side nothing is negotiated.
+func selectProtocol(ours []string, offered [][]byte) (string, error) {
+	if len(ours) == 0 || len(offered) == 0 {
+		return "", nil
+	}
+	for _, p := range ours {
+		for _, o := range offered {
+			if p == string(o) {
+				return p, nil
+			}
+		}
+	}
+	return "", abort(AlertNoApplicationProtocol, "client_hello: no application protocol in common")
+}

@@ -1,0 +1,82 @@
+package tlsconn
+
+import "github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+
+// Every limit of the engine, each with what it stops.
+const (
+	// maxHandshakeMessage bounds the body of a handshake message other than
+	// Certificate: a peer that declares 2^24-1 bytes is refused before any is stored
+	// (CVE-2016-6307). A ClientHello with several hybrid key shares has under 8 KiB.
+	maxHandshakeMessage = 64 << 10
+
+	// maxCertificateMessage bounds the body of a Certificate message, whose chains are
+	// longer; hours of parsing hide in an unbounded one (CVE-2018-16875).
+	maxCertificateMessage = 256 << 10
+
+	// maxPeerCertificates bounds the number of certificates that are parsed: path
+	// building is worse than linear in it (CVE-2026-32280).
+	maxPeerCertificates = 32
+
+	// maxRSABits bounds the RSA keys whose signatures are checked: the time grows with
+	// the cube of the size (CVE-2023-29409).
+	maxRSABits = 8192
+
+	// maxKeyShares bounds the shares of a ClientHello, which are compared pairwise: more
+	// than twice the groups that any client has.
+	maxKeyShares = 32
+
+	// maxServerName is the longest DNS name (RFC 1035 2.3.4): a longer server_name is
+	// no name, and would only fill logs and tables.
+	maxServerName = 255
+
+	// maxEmptyRecords bounds consecutive application-data records without a byte,
+	// which cost us an AEAD each and never get anywhere.
+	maxEmptyRecords = 32
+
+	// maxWarningAlerts bounds consecutive alerts that do not end the connection
+	// (CVE-2016-8610).
+	maxWarningAlerts = 4
+
+	// maxChangeCipherSpec bounds the compatibility records (RFC 8446 D.4) of a
+	// handshake, which are dropped unread.
+	maxChangeCipherSpec = 32
+
+	// maxKeyUpdates bounds consecutive KeyUpdates without application data between
+	// them: each costs a key derivation and an answer (CVE-2026-32283).
+	maxKeyUpdates = 32
+
+	// maxNewSessionTickets bounds consecutive tickets without application data between
+	// them, for the same reason.
+	maxNewSessionTickets = 32
+
+	// maxSkippedEarlyData bounds the 0-RTT data that a server which refused it drops
+	// undecrypted (RFC 8446 4.2.10): records fail their check at our cost.
+	maxSkippedEarlyData = 16 << 10
+
+	// maxNoProgress bounds consecutive (0, nil) results of a transport's Read before
+	// io.ErrNoProgress, against a transport that breaks io.Reader's advice.
+	maxNoProgress = 100
+
+	// outputHighWater is the ciphertext that may wait for a peer that does not read;
+	// beyond it Write and ReadFrom accept nothing. Four full records, so that bulk
+	// goes out many records a system call.
+	outputHighWater = 4 * (maxRecord)
+
+	// outputReserve is room beyond the high water for what the protocol itself has to
+	// say (an alert, a KeyUpdate's answer, close_notify), so that data can never
+	// crowd it out. Each kind is pending at most once.
+	outputReserve = 512
+
+	// defaultInputBudget bounds, for each Workspace, the bytes held for records that
+	// have arrived in part or were not read: the memory that a crowd of slow senders
+	// can make us hold.
+	defaultInputBudget = 256 << 20
+)
+
+// messageLimit is the limit on the body of a handshake message by its type.
+func messageLimit(t wire.MessageType) int {
+	if t == wire.TypeCertificate {
+		return maxCertificateMessage
+	}
+	return maxHandshakeMessage
+}

@@ -1,0 +1,170 @@
+package tlsconn
+
+import (
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
+)
+
+// room returns where the next n bytes of output go, and makes it if there is
+// none: the caller has checked the high water for data; what the protocol itself
+// says always fits, in a buffer of its own size if need be.
+func (c *Conn) room(n int) []byte {
+	o := &c.out
+	if o.buf == nil {
+		o.buf = c.ws.buffers.take(max(n, bufferClasses[largest]))
+		o.start, o.end = 0, 0
+	}
+	if len(o.buf.data)-o.end < n {
+		held := o.buf.data[o.start:o.end]
+		if need := max(len(held)+n, bufferClasses[largest]); need > len(o.buf.data) {
+			o.buf = c.ws.buffers.move(o.buf, held, need)
+		} else {
+			copy(o.buf.data, held)
+		}
+		o.start, o.end = 0, len(held)
+	}
+	o.buf.used = max(o.buf.used, o.end+n)
+	return o.buf.data[o.end : o.end+n : o.end+n]
+}
+
+// overhead is what a record has beside its content, as things stand.
+func (o *outbound) overhead() int {
+	if o.on {
+		return record.Overhead13
+	}
+	return record.HeaderLen
+}
+
+// seal makes a record of the n bytes that lie behind the header's place in rec,
+// which room returned, and counts it as output.
+func (c *Conn) seal(rec []byte, n int, typ record.Type) {
+	o := &c.out
+	if o.on {
+		c.ws.key(&o.halfConn, c.facts.suite).Seal(rec, n, typ, o.seq)
+		o.seq++
+	} else {
+		// RFC 8446 5.1: 0x0303 but for an initial ClientHello, which may say 0x0301 for
+		// the sake of old middleboxes.
+		version := uint16(0x0303)
+		if c.state == StateSendClientHello {
+			version = 0x0301
+		}
+		record.PutHeader(rec, record.Header{Type: typ, Version: version, Length: n})
+	}
+	o.end += len(rec)
+}
+
+// appendRecords seals content, of any length, as records of type typ.
+func (c *Conn) appendRecords(typ record.Type, content []byte) {
+	for len(content) > 0 {
+		n := min(len(content), record.MaxPlaintext)
+		rec := c.room(n + c.out.overhead())
+		copy(rec[record.HeaderLen:], content[:n])
+		c.seal(rec, n, typ)
+		content = content[n:]
+	}
+}
+
+// queueAlert seals an alert under the keys of the moment.
+func (c *Conn) queueAlert(a Alert) {
+	if c.out.closed || c.out.err != nil {
+		return // RFC 8446 6.1: nothing after close_notify
+	}
+	level := byte(alertLevelFatal)
+	if a == AlertCloseNotify || a == AlertUserCanceled {
+		level = alertLevelWarning
+	}
+	c.appendRecords(record.Alert, []byte{level, byte(a)})
+}
+
+// queueChangeCipherSpec adds the compatibility record of RFC 8446 D.4, which is
+// never protected.
+func (c *Conn) queueChangeCipherSpec() {
+	rec := c.room(record.HeaderLen + 1)
+	record.PutHeader(rec, record.Header{Type: record.ChangeCipherSpec, Version: 0x0303, Length: 1})
+	rec[record.HeaderLen] = 1
+	c.out.end += len(rec)
+}
+
+// flush hands pending output to the transport: nil when none is left,
+// ErrWantWrite, or the transport's error, which sticks unless it is a timeout.
+func (c *Conn) flush() error {
+	o := &c.out
+	for o.pending() > 0 {
+		n, err := c.transport.Write(o.buf.data[o.start:o.end])
+		o.start += n
+		switch {
+		case err == ErrWouldBlock:
+			return ErrWantWrite
+		case err != nil && isTimeout(err):
+			return err
+		case err != nil:
+			c.dropOutput()
+			o.err = err
+		case n == 0:
+			return ErrWantWrite
+		}
+	}
+	if o.err == nil && o.buf != nil {
+		o.start, o.end = 0, 0
+	}
+	o.answering = false
+	return o.err
+}
+
+// settleOutput ends a call: a buffer without pending bytes goes back to the
+// Workspace, and few bytes move to a small one.
+func (c *Conn) settleOutput() {
+	o := &c.out
+	if o.buf == nil {
+		return
+	}
+	left := o.pending()
+	if left == 0 {
+		c.dropOutput()
+		return
+	}
+	if class := classOf(left); class != oversize && class < o.buf.class {
+		o.buf = c.ws.buffers.move(o.buf, o.buf.data[o.start:o.end], left)
+		o.start, o.end = 0, left
+	}
+}
+
+// dropOutput forgets pending output and gives its buffer back.
+func (c *Conn) dropOutput() {
+	o := &c.out
+	if o.buf != nil {
+		c.ws.buffers.release(o.buf)
+		o.buf = nil
+	}
+	o.start, o.end = 0, 0
+}
+
+// writeFailed decides what a failed write means. The peer may have said why
+// before it closed: its alert, if it is the next thing to be read, wins over the
+// transport's error. Data that it sent is kept for Read, and the transport's error
+// ends only our direction.
+func (c *Conn) writeFailed(err error) error {
+	if isTimeout(err) {
+		return err
+	}
+	if c.in.plain == c.in.plainEnd && !c.in.eof && c.err == nil {
+		if c.in.buf == nil || !c.in.whole() {
+			if c.fill() != nil {
+				return c.writeEnded(err)
+			}
+		}
+		if _, _, rerr := c.receive(nil); rerr != nil {
+			return c.fail(rerr)
+		}
+	}
+	return c.writeEnded(err)
+}
+
+// writeEnded makes a transport's write error final for a handshake, which cannot
+// go on without writing.
+func (c *Conn) writeEnded(err error) error {
+	if c.state != StateConnected && c.err == nil {
+		c.end(err)
+	}
+	return err
+}

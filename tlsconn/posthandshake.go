@@ -1,0 +1,70 @@
+package tlsconn
+
+import (
+	"fmt"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+)
+
+// keyUpdateLen is the length of an encoded KeyUpdate.
+const keyUpdateLen = wire.HeaderLen + 1
+
+// afterHandshake handles the messages of RFC 8446 4.6.
+func (c *Conn) afterHandshake(m message) (State, error) {
+	switch m.typ {
+	case wire.TypeKeyUpdate:
+		return StateConnected, c.readKeyUpdate(m)
+	case wire.TypeNewSessionTicket:
+		return StateConnected, c.readNewSessionTicket(m)
+	}
+	return StateConnected, fmt.Errorf("internal: %v after the handshake", m.typ)
+}
+
+// readKeyUpdate changes the receiving key, and ours if the peer asks for it (RFC
+// 8446 4.6.3).
+func (c *Conn) readKeyUpdate(m message) error {
+	var ku wire.KeyUpdate
+	if err := ku.Unmarshal(m.body()); err != nil {
+		return decodeError(err)
+	}
+	if c.in.keyUpdates++; c.in.keyUpdates > maxKeyUpdates {
+		return abort(AlertUnexpectedMessage, "key_update: more than %d without application data", maxKeyUpdates)
+	}
+	next := c.in.secret
+	c.ws.deriver(c.facts.suite.hash).NextTrafficSecret(&next, &next)
+	if err := c.setReadSecret(&next); err != nil {
+		return err
+	}
+	clear(next[:])
+	// "receiving multiple KeyUpdates while silent ... respond with a single update":
+	// one answer that still waits for the transport is enough for all requests.
+	if ku.RequestUpdate && !c.out.answering && !c.out.closed && c.out.err == nil {
+		c.queueKeyUpdate(false)
+		c.out.answering = true
+	}
+	return nil
+}
+
+// queueKeyUpdate seals a KeyUpdate and changes the sending key behind it.
+func (c *Conn) queueKeyUpdate(requestPeer bool) {
+	var b [keyUpdateLen]byte
+	c.appendRecords(record.Handshake, (&wire.KeyUpdate{RequestUpdate: requestPeer}).Append(b[:0]))
+	next := c.out.secret
+	c.ws.deriver(c.facts.suite.hash).NextTrafficSecret(&next, &next)
+	c.ws.install(&c.out.halfConn, &next)
+	clear(next[:])
+}
+
+// readNewSessionTicket checks a ticket's form and lets it go: this client does
+// not resume.
+func (c *Conn) readNewSessionTicket(m message) error {
+	var t wire.NewSessionTicket
+	if err := t.Unmarshal(m.body()); err != nil {
+		return decodeError(err)
+	}
+	if c.in.tickets++; c.in.tickets > maxNewSessionTickets {
+		return abort(AlertUnexpectedMessage, "new_session_ticket: more than %d without application data", maxNewSessionTickets)
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package tlsconn
+
+import (
+	"io"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
+)
+
+// Read returns decrypted application data: n > 0 with nil, or 0 with an error,
+// never both and never neither for a non-empty p. Errors: a want; io.EOF after
+// the peer's close_notify (our own direction stays open);
+// io.ErrUnexpectedEOF when the transport ended without one, which may be an
+// attacker's truncation; a *LocalAlertError or *PeerAlertError; the transport's
+// own. It flushes pending output first, and drives the handshake if that is not
+// complete. Records that fit into p with their type byte are opened straight into
+// it; what of p lies beyond n may be overwritten. p is not kept.
+func (c *Conn) Read(p []byte) (n int, err error) {
+	if err := c.enter(); err != nil {
+		return 0, err
+	}
+	defer c.leave()
+	if c.err != nil {
+		return 0, c.refuse()
+	}
+	if c.state != StateConnected {
+		if err := c.drive(); err != nil {
+			return 0, err
+		}
+	} else if c.out.pending() > 0 {
+		// A transport that takes no output may still have input.
+		if err := c.flush(); err != nil && err != ErrWantWrite && isTimeout(err) {
+			return 0, err
+		}
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return c.read(p)
+}
+
+func (c *Conn) read(p []byte) (n int, err error) {
+	in := &c.in
+	for {
+		if in.plain < in.plainEnd {
+			k := copy(p[n:], in.buf.data[in.plain:in.plainEnd])
+			clear(in.buf.data[in.plain : in.plain+k])
+			in.plain += k
+			n += k
+		}
+		if in.eof {
+			break
+		}
+		// Further records only if they are here and fit: those that do not would be
+		// opened in place without need.
+		if n > 0 && !c.fits(len(p)-n) {
+			return n, nil
+		}
+		k, ok, err := c.receive(p[n:])
+		if err == nil {
+			n += k
+			if ok && k == 0 {
+				err = c.advance()
+			}
+		}
+		if err != nil {
+			c.fail(err)
+			break
+		}
+		if ok {
+			continue
+		}
+		// An answer that advance has queued must be out before a blocking transport waits.
+		if err := c.flush(); err != nil && isTimeout(err) {
+			return 0, err
+		}
+		if err := c.fill(); err != nil {
+			return 0, c.await(err)
+		}
+	}
+	if n > 0 {
+		return n, nil // the end is told by the next call
+	}
+	if c.err != nil {
+		return 0, c.refuse()
+	}
+	return 0, io.EOF
+}
+
+// fits tells whether the next record is whole and would be opened into room bytes.
+func (c *Conn) fits(room int) bool {
+	in := &c.in
+	if in.plain < in.plainEnd || in.buf == nil || !in.whole() {
+		return false
+	}
+	return record.ParseHeader(in.buf.data[in.r:]).Length-tagLen <= room
+}
+
+// Buffered returns the bytes of plaintext that can be read without the transport:
+// decrypted ones, and those in whole records that have arrived (an upper bound,
+// as they are not opened yet and may hold messages of the protocol instead). A
+// record that has arrived in part does not count. As epoll does not know of these
+// bytes, an event loop calls Read again while Buffered is not zero.
+func (c *Conn) Buffered() int {
+	in := &c.in
+	if in.buf == nil {
+		return 0
+	}
+	n := in.plainEnd - in.plain
+	for r := in.r; in.w-r >= record.HeaderLen; {
+		h := record.ParseHeader(in.buf.data[r:])
+		if r += record.HeaderLen + h.Length; r > in.w {
+			break
+		}
+		n += max(h.Length-tagLen-1, 1)
+	}
+	return n
+}

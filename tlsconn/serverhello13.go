@@ -1,0 +1,179 @@
+package tlsconn
+
+import (
+	"crypto/tls"
+	"slices"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+)
+
+// readServerHello takes a ServerHello or, once, a HelloRetryRequest.
+func (hs *client13) readServerHello(m message) (State, error) {
+	var sh wire.ServerHello
+	if err := sh.Unmarshal(m.body()); err != nil {
+		return 0, decodeError(err)
+	}
+	suite, err := hs.checkServerHello(&sh)
+	if err != nil {
+		return 0, err
+	}
+	if sh.IsHelloRetryRequest() {
+		if hs.retrySuite != nil {
+			// RFC 8446 4.1.4: a second one is an unexpected message.
+			return 0, abort(AlertUnexpectedMessage, "hello_retry_request: a second one")
+		}
+		return hs.retry(m, &sh, suite)
+	}
+
+	f := &hs.c.facts
+	var share *clientShare
+	for _, s := range hs.shares {
+		if uint16(s.group) == sh.KeyShare.Group {
+			share = s
+		}
+	}
+	if share == nil {
+		return 0, abort(AlertIllegalParameter, "server_hello: key_share: we sent no share of group %#04x", sh.KeyShare.Group)
+	}
+	f.group = share.group
+	secret, err := share.secret(sh.KeyShare.KeyExchange)
+	if err != nil {
+		return 0, abort(AlertIllegalParameter, "server_hello: key_share: %v: %w", share.group, err)
+	}
+	if hs.retrySuite == nil {
+		hs.start13(suite)
+		hs.transcript.Write(hs.helloRaw)
+	}
+	hs.shares, hs.helloRaw = nil, nil
+	hs.transcript.Write(m.raw)
+	if err := hs.deriveHandshake(secret); err != nil {
+		return 0, err
+	}
+	if err := hs.c.setReadSecret(&hs.serverHandshake); err != nil {
+		return 0, err
+	}
+	return StateExpectEncryptedExtensions, nil
+}
+
+// checkServerHello refuses what no ServerHello or HelloRetryRequest may say, and
+// returns the suite.
+func (hs *client13) checkServerHello(sh *wire.ServerHello) (*suite, error) {
+	name, allowed := "server_hello", serverHelloExtensions
+	if sh.IsHelloRetryRequest() {
+		name, allowed = "hello_retry_request", retryExtensions
+	}
+	if sh.SupportedVersion == 0 {
+		tail := [8]byte(sh.Random[24:])
+		if tail == wire.DowngradeTLS12 || tail == wire.DowngradeTLS11 {
+			// RFC 8446 4.1.3: the server can do TLS 1.3, so somebody took our offer out.
+			return nil, abort(AlertIllegalParameter, "server_hello: downgrade sentinel in random, from a server that knows TLS 1.3")
+		}
+		return nil, abort(AlertProtocolVersion, "server_hello: the server has no TLS 1.3, only %s", tls.VersionName(sh.LegacyVersion))
+	}
+	// RFC 8446 4.2.1: any selected_version before TLS 1.3, or not offered, and 4.1.3.
+	if sh.SupportedVersion != tls.VersionTLS13 {
+		return nil, abort(AlertIllegalParameter, "%s: supported_versions selects %#04x, which was not offered", name, sh.SupportedVersion)
+	}
+	if sh.LegacyVersion != tls.VersionTLS12 {
+		return nil, abort(AlertIllegalParameter, "%s: legacy_version is %#04x", name, sh.LegacyVersion)
+	}
+	if string(sh.SessionID) != string(hs.sessionID[:]) {
+		return nil, abort(AlertIllegalParameter, "%s: legacy_session_id_echo is not ours", name)
+	}
+	if sh.CompressionMethod != 0 {
+		return nil, abort(AlertIllegalParameter, "%s: legacy_compression_method is %d", name, sh.CompressionMethod)
+	}
+	if err := onlyOffered(name, &hs.hello, sh.Extensions, allowed); err != nil {
+		return nil, err
+	}
+	suite := suiteByID(sh.CipherSuite)
+	if suite == nil || !slices.Contains(hs.hello.CipherSuites, sh.CipherSuite) {
+		return nil, abort(AlertIllegalParameter, "%s: cipher suite %#04x was not offered", name, sh.CipherSuite)
+	}
+	if hs.retrySuite != nil && suite != hs.retrySuite {
+		return nil, abort(AlertIllegalParameter, "%s: cipher suite is not that of the hello_retry_request", name)
+	}
+	if !sh.IsHelloRetryRequest() && !sh.Has(wire.ExtKeyShare) {
+		return nil, abort(AlertMissingExtension, "server_hello: no key_share")
+	}
+	return suite, nil
+}
+
+// What may stand in each of the server's messages (RFC 8446 4.2's table).
+var (
+	serverHelloExtensions = []wire.ExtensionType{wire.ExtKeyShare, wire.ExtPreSharedKey, wire.ExtSupportedVersions}
+	retryExtensions       = []wire.ExtensionType{wire.ExtKeyShare, wire.ExtCookie, wire.ExtSupportedVersions}
+	encryptedExtensions   = []wire.ExtensionType{wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN, wire.ExtEarlyData, wire.ExtRecordSizeLimit}
+)
+
+// onlyOffered obeys RFC 8446 4.2: a response to an extension that was not sent
+// is unsupported_extension, and one that belongs into another message
+// illegal_parameter. A HelloRetryRequest's cookie needs no offer.
+func onlyOffered(name string, hello *wire.ClientHello, got, allowed []wire.ExtensionType) error {
+	for _, e := range got {
+		if !hello.Has(e) && e != wire.ExtCookie {
+			return abort(AlertUnsupportedExtension, "%s: %v was not offered", name, e)
+		}
+		if !slices.Contains(allowed, e) {
+			return abort(AlertIllegalParameter, "%s: %v does not belong here", name, e)
+		}
+	}
+	return nil
+}
+
+// retry answers a HelloRetryRequest with the second ClientHello (RFC 8446 4.1.2).
+func (hs *client13) retry(m message, hrr *wire.ServerHello, suite *suite) (State, error) {
+	hello := &hs.hello
+	if !hrr.Has(wire.ExtKeyShare) && !hrr.Has(wire.ExtCookie) {
+		return 0, abort(AlertIllegalParameter, "hello_retry_request: asks for no change")
+	}
+	if hrr.Has(wire.ExtKeyShare) {
+		group := hrr.SelectedGroup
+		// RFC 8446 4.2.8: one of our groups, and not one whose share we have sent.
+		if !slices.Contains(hello.SupportedGroups, group) {
+			return 0, abort(AlertIllegalParameter, "hello_retry_request: group %#04x was not offered", group)
+		}
+		for _, s := range hello.KeyShares {
+			if s.Group == group {
+				return 0, abort(AlertIllegalParameter, "hello_retry_request: asks for group %#04x, whose share it has", group)
+			}
+		}
+		hs.shares, hello.KeyShares = nil, nil
+		if err := hs.makeShares([]tls.CurveID{tls.CurveID(group)}); err != nil {
+			return 0, err
+		}
+	}
+	hello.Cookie = slices.Clone(hrr.Cookie)
+
+	hs.start13(suite)
+	hs.retrySuite = suite
+	hs.c.facts.retried = true
+	hs.transcript.Write(hs.helloRaw)
+	hs.retryTranscript()
+	hs.transcript.Write(m.raw)
+	hs.c.queueChangeCipherSpec()
+	if err := hs.send(hello.Append(hs.flight)); err != nil {
+		return 0, err
+	}
+	hs.seal()
+	return StateExpectSecondServerHello, nil
+}
+
+func (hs *client13) readEncryptedExtensions(m message) (State, error) {
+	var ee wire.EncryptedExtensions
+	if err := ee.Unmarshal(m.body()); err != nil {
+		return 0, decodeError(err)
+	}
+	if err := onlyOffered("encrypted_extensions", &hs.hello, ee.Extensions, encryptedExtensions); err != nil {
+		return 0, err
+	}
+	if len(ee.ALPN) > 0 {
+		protocol := string(ee.ALPN)
+		if !slices.Contains(hs.c.config.NextProtos, protocol) {
+			return 0, abort(AlertIllegalParameter, "encrypted_extensions: application protocol was not offered")
+		}
+		hs.c.facts.protocol = protocol
+	}
+	hs.transcript.Write(m.raw)
+	return StateExpectCertificateOrRequest, nil
+}

@@ -1,0 +1,137 @@
+package tlsconn
+
+import "github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+
+// State says what a connection awaits, or what it does next. A state either
+// consumes a message, or waits for something outside of the engine, or is a step
+// of work that needs no input.
+type State uint8
+
+// The states of a server, in the order of a handshake.
+const (
+	// StateExpectClientHello is a server's first state.
+	StateExpectClientHello State = iota
+	// StateSendHelloRetryRequest: the client has to send another key share.
+	StateSendHelloRetryRequest
+	// StateExpectSecondClientHello awaits the answer to a HelloRetryRequest.
+	StateExpectSecondClientHello
+	// StateAwaitCertificate chooses the certificate.
+	StateAwaitCertificate
+	// StateSendServerHello makes the shared secret and the flight up to Certificate.
+	StateSendServerHello
+	// StateAwaitSignature waits for the private key's operation.
+	StateAwaitSignature
+	// StateSendServerFinished ends the server's flight.
+	StateSendServerFinished
+	// StateExpectClientFinished awaits the client's last flight.
+	StateExpectClientFinished
+)
+
+// The states of a client, in the order of a handshake, and the last ones of both.
+const (
+	// StateSendClientHello is a client's first state.
+	StateSendClientHello State = iota + 32
+	// StateExpectServerHello awaits a ServerHello or HelloRetryRequest.
+	StateExpectServerHello
+	// StateExpectSecondServerHello awaits the ServerHello after a HelloRetryRequest.
+	StateExpectSecondServerHello
+	// StateExpectEncryptedExtensions awaits the first protected message.
+	StateExpectEncryptedExtensions
+	// StateExpectCertificateOrRequest awaits Certificate or CertificateRequest.
+	StateExpectCertificateOrRequest
+	// StateExpectCertificate awaits Certificate.
+	StateExpectCertificate
+	// StateAwaitVerification waits for the verification of the server's chain.
+	StateAwaitVerification
+	// StateExpectCertificateVerify awaits the proof that the server has the key.
+	StateExpectCertificateVerify
+	// StateExpectServerFinished awaits the end of the server's flight.
+	StateExpectServerFinished
+	// StateSendClientFinished makes the client's last flight.
+	StateSendClientFinished
+	// StateAwaitFlush waits until the transport has taken the client's last flight.
+	StateAwaitFlush
+
+	// StateConnected: the handshake is complete. Messages after it are consumed here.
+	StateConnected
+	// StateFailed: an error sticks.
+	StateFailed
+)
+
+// stateNames prints states in errors, logs and traces.
+var stateNames = map[State]string{
+	StateExpectClientHello:          "expectClientHello",
+	StateSendHelloRetryRequest:      "sendHelloRetryRequest",
+	StateExpectSecondClientHello:    "expectSecondClientHello",
+	StateAwaitCertificate:           "awaitCertificate",
+	StateSendServerHello:            "sendServerHello",
+	StateAwaitSignature:             "awaitSignature",
+	StateSendServerFinished:         "sendServerFinished",
+	StateExpectClientFinished:       "expectClientFinished",
+	StateSendClientHello:            "sendClientHello",
+	StateExpectServerHello:          "expectServerHello",
+	StateExpectSecondServerHello:    "expectSecondServerHello",
+	StateExpectEncryptedExtensions:  "expectEncryptedExtensions",
+	StateExpectCertificateOrRequest: "expectCertificateOrRequest",
+	StateExpectCertificate:          "expectCertificate",
+	StateAwaitVerification:          "awaitVerification",
+	StateExpectCertificateVerify:    "expectCertificateVerify",
+	StateExpectServerFinished:       "expectServerFinished",
+	StateSendClientFinished:         "sendClientFinished",
+	StateAwaitFlush:                 "awaitFlush",
+	StateConnected:                  "connected",
+	StateFailed:                     "failed",
+}
+
+// String returns the name of the state, such as "expectClientHello".
+func (s State) String() string {
+	if name, ok := stateNames[s]; ok {
+		return name
+	}
+	return "noState"
+}
+
+// accepts lists the messages that a state consumes; none for a state that works
+// or waits. The driver refuses every other message before a handler sees it.
+func (s State) accepts(role Role) []wire.MessageType {
+	switch s {
+	case StateExpectClientHello, StateExpectSecondClientHello:
+		return clientHelloOnly
+	case StateExpectClientFinished, StateExpectServerFinished:
+		return finishedOnly
+	case StateExpectServerHello, StateExpectSecondServerHello:
+		return serverHelloOnly
+	case StateExpectEncryptedExtensions:
+		return encryptedExtensionsOnly
+	case StateExpectCertificateOrRequest:
+		return certificateOrRequest
+	case StateExpectCertificate:
+		return certificateOnly
+	case StateExpectCertificateVerify:
+		return certificateVerifyOnly
+	case StateConnected:
+		if role == RoleServer {
+			return afterHandshakeServer
+		}
+		return afterHandshakeClient
+	case StateSendHelloRetryRequest, StateAwaitCertificate, StateSendServerHello, StateAwaitSignature,
+		StateSendServerFinished, StateSendClientHello, StateAwaitVerification, StateSendClientFinished,
+		StateAwaitFlush, StateFailed:
+	}
+	return nil
+}
+
+var (
+	clientHelloOnly         = []wire.MessageType{wire.TypeClientHello}
+	finishedOnly            = []wire.MessageType{wire.TypeFinished}
+	serverHelloOnly         = []wire.MessageType{wire.TypeServerHello}
+	encryptedExtensionsOnly = []wire.MessageType{wire.TypeEncryptedExtensions}
+	certificateOrRequest    = []wire.MessageType{wire.TypeCertificateRequest, wire.TypeCertificate}
+	certificateOnly         = []wire.MessageType{wire.TypeCertificate}
+	certificateVerifyOnly   = []wire.MessageType{wire.TypeCertificateVerify}
+	afterHandshakeServer    = []wire.MessageType{wire.TypeKeyUpdate}
+	afterHandshakeClient    = []wire.MessageType{wire.TypeKeyUpdate, wire.TypeNewSessionTicket}
+)
+
+// consumesMessage tells whether the state needs a message to go on.
+func (s State) consumesMessage() bool { return s.accepts(RoleServer) != nil }
