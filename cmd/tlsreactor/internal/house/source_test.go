@@ -24,8 +24,8 @@ const (
 // tables are the files that may pass maxFileLines because they are data, with the reason.
 var tables = map[string]string{}
 
-// socketFiles are the files of tlsconn that may import net and os: those of the net.Conn
-// adapter, with the reason for each.
+// socketFiles are the files of tlsconn that may import net and os, those that meet net.Conn,
+// with the reason for each.
 var socketFiles = map[string]string{
 	"tlsconn/netconn.go": "crypto/tls's callbacks are made of net's types",
 }
