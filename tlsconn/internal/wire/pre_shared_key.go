@@ -83,22 +83,22 @@ func PatchBinders(msg []byte, binders [][]byte) error {
 	if n > len(msg) {
 		return errBinders
 	}
-	tail := msg[len(msg)-n:]
-	w := writer{b: make([]byte, 0, n)}
-	list := w.open(max16)
-	rest := tail[2:]
+	r := newReader(msg[len(msg)-n:], TypeClientHello)
+	after := r.open("binders", minBinder+1, max16)
 	for _, binder := range binders {
-		if int(rest[0]) != len(binder) {
+		if len(r.opaque("binder", minBinder, max8)) != len(binder) {
 			return errBinders
 		}
-		rest = rest[1+len(binder):]
-		w.opaque("binder", binder, minBinder, max8)
 	}
-	w.close(list, "binders", minBinder+1, max16)
-	if w.at.err != nil || tail[0] != w.b[0] || tail[1] != w.b[1] {
+	r.close(after, "binders")
+	if r.finish() != nil {
 		return errBinders
 	}
-	copy(tail, w.b)
+	rest := msg[len(msg)-n+2:]
+	for _, binder := range binders {
+		copy(rest[1:], binder)
+		rest = rest[1+len(binder):]
+	}
 	return nil
 }
 

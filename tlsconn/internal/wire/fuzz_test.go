@@ -1,0 +1,87 @@
+package wire
+
+import (
+	"errors"
+	"testing"
+)
+
+// fuzz decodes bodies of one kind of message. Nothing panics; every refusal is
+// an *Error that names the message; and what is accepted can be encoded, and
+// is the same once decoded again but for what is not kept: unknown extensions,
+// and the order of the others.
+func fuzz(f *testing.F, kind MessageType) {
+	for _, s := range samples() {
+		if s.kind == kind {
+			f.Add(s.Append(nil)[HeaderLen:])
+		}
+	}
+	for _, c := range malformed {
+		if c.kind == kind {
+			f.Add([]byte(c.body))
+		}
+	}
+	reused := newMessage[kind]()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		first := newMessage[kind]()
+		err := first.Unmarshal(data)
+		if again := reused.Unmarshal(data); (again == nil) != (err == nil) {
+			t.Fatalf("%v, and decoded into again %v", err, again)
+		}
+		if err != nil {
+			if e := (*Error)(nil); !errors.As(err, &e) || e.Message != kind {
+				t.Fatalf("the error %v", err)
+			}
+			return
+		}
+		if got, want := contents(reused), contents(first); got != want {
+			t.Fatalf("decoded into again\n%s\nwant\n%s", got, want)
+		}
+		encoded := first.Append(nil)
+		second := newMessage[kind]()
+		if err := second.Unmarshal(body(t, kind, encoded)); err != nil {
+			t.Fatalf("what was accepted is refused once encoded: %v", err)
+		}
+		forgetExtensions(first)
+		forgetExtensions(second)
+		if got, want := contents(second), contents(first); got != want {
+			t.Fatalf("decoded, encoded and decoded\n%s\nwant\n%s", got, want)
+		}
+		for _, e := range clientHelloOrder {
+			if a, ok := first.(interface{ Has(ExtensionType) bool }); ok && has(a, e) != has(second, e) {
+				t.Fatalf("%v was there: %v, is there: %v", e, has(a, e), has(second, e))
+			}
+		}
+	})
+}
+
+func has(m any, e ExtensionType) bool { return m.(interface{ Has(ExtensionType) bool }).Has(e) }
+
+// forgetExtensions empties the record of what was decoded.
+func forgetExtensions(m message) {
+	switch m := m.(type) {
+	case *ClientHello:
+		m.Extensions = nil
+	case *ServerHello:
+		m.Extensions = nil
+	case *EncryptedExtensions:
+		m.Extensions = nil
+	case *CertificateRequest:
+		m.Extensions = nil
+	case *NewSessionTicket:
+		m.Extensions = nil
+	case *Certificate:
+		for i := range m.Entries {
+			m.Entries[i].Extensions = nil
+		}
+	}
+}
+
+func FuzzClientHello(f *testing.F)         { fuzz(f, TypeClientHello) }
+func FuzzServerHello(f *testing.F)         { fuzz(f, TypeServerHello) }
+func FuzzEncryptedExtensions(f *testing.F) { fuzz(f, TypeEncryptedExtensions) }
+func FuzzCertificateRequest(f *testing.F)  { fuzz(f, TypeCertificateRequest) }
+func FuzzCertificate(f *testing.F)         { fuzz(f, TypeCertificate) }
+func FuzzCertificateVerify(f *testing.F)   { fuzz(f, TypeCertificateVerify) }
+func FuzzEndOfEarlyData(f *testing.F)      { fuzz(f, TypeEndOfEarlyData) }
+func FuzzKeyUpdate(f *testing.F)           { fuzz(f, TypeKeyUpdate) }
+func FuzzNewSessionTicket(f *testing.F)    { fuzz(f, TypeNewSessionTicket) }
