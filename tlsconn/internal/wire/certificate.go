@@ -1,11 +1,5 @@
 package wire
 
-// maxCertificates bounds the entries of a certificate_list. The list alone
-// among TLS's has a 24-bit length: of the smallest entries, 6 bytes, a message
-// of 256 KiB would hold 43,000, at 96 bytes of memory each. OpenSSL's default
-// chain has at most 100.
-const maxCertificates = 100
-
 // CertificateEntry is one certificate of a chain and what comes with it.
 type CertificateEntry struct {
 	// Data is the DER encoding, never empty.

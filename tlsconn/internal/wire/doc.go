@@ -12,10 +12,11 @@
 //
 // Decoding refuses whatever the grammar refuses: a vector shorter than its
 // floor or longer than its ceiling, a byte left over in any vector, a message
-// that ends early. What the grammar allows, but an RFC forbids in that message
-// whatever else has been said (a duplicate extension, a pre_shared_key that is
-// not last), is refused too, with [Error].Illegal set. Whether a value may be
-// chosen in this state of this connection is the engine's to judge.
+// that ends early, an extension that is there twice. What the grammar allows,
+// but an RFC forbids in that message whatever else has been said (a
+// pre_shared_key that is not last, a key_update that requests 2), is refused
+// too, with [Error].Illegal set. Whether a value may be chosen in this state
+// of this connection is the engine's to judge.
 //
 // Extensions that a message does not define here are skipped, GREASE (RFC
 // 8701) among them, but their types are kept in the Extensions of the message,

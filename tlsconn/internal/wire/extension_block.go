@@ -33,11 +33,12 @@ func (r *reader) endExtension(next []byte) {
 
 // closeExtensions leaves the block. It fails if a type occurred twice: "There
 // MUST NOT be more than one extension of the same type in a given extension
-// block" (RFC 8446 section 4.2).
+// block" (RFC 8446 section 4.2). The RFC names no alert; decode_error is what
+// BoringSSL and crypto/tls send, and what BoGo demands.
 func (r *reader) closeExtensions(after []byte, types []ExtensionType) {
 	r.close(after, "extensions")
 	if t, found := firstDuplicate(types); found {
-		r.fail(t.String(), "duplicate extension", true)
+		r.fail(t.String(), "duplicate extension", false)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestAHelloFullOfEmptyExtensionsIsDecoded(t *testing.T) {
 	}
 	// The last becomes a duplicate of the first.
 	binary.BigEndian.PutUint16(b[len(b)-4:], 0x1000)
-	if err, ok := m.Unmarshal(b).(*Error); !ok || !err.Illegal || err.Field != "extension(0x1000)" {
+	if err, ok := m.Unmarshal(b).(*Error); !ok || err.Illegal || err.Field != "extension(0x1000)" {
 		t.Errorf("with a duplicate: %v", err)
 	}
 }
@@ -133,6 +133,16 @@ func TestFieldsWithContentMakeTheirExtensionsPresent(t *testing.T) {
 		if e != ExtCookie && !answer13.Has(e) && !answer12.Has(e) {
 			t.Errorf("server_hello: %v is absent", e)
 		}
+	}
+}
+
+func TestExtensionsOfAServerAreFoundByHas(t *testing.T) {
+	var m ServerHello
+	if err := m.Unmarshal([]byte(serverHelloWith(ext(0x0A0A, ""), ext(ExtPadding, "junk")))); err != nil {
+		t.Fatal(err)
+	}
+	if !m.Has(0x0A0A) || !m.Has(ExtPadding) || m.Has(0x1A1A) || m.Has(ExtKeyShare) {
+		t.Errorf("Has is wrong about %v", m.Extensions)
 	}
 }
 
