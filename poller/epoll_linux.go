@@ -35,6 +35,11 @@ func New() (*Poller, error) {
 // goroutine, also after Close.
 func (p *Poller) Waker() *Waker { return p.waker }
 
+// Descriptor is that of the epoll instance itself. It is readable while anything watched is ready
+// (epoll(7)), so one Poller can be added to another: the outer one then tells that the inner one
+// has work, and the inner one keeps it until it is asked. It is not the caller's to close.
+func (p *Poller) Descriptor() int { return p.epfd }
+
 // Close releases the epoll instance and ends the Waker: a later Wake does nothing. Descriptors that
 // were added stay open; they are the caller's. Close may be called once. Owner only.
 func (p *Poller) Close() error {

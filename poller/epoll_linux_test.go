@@ -410,3 +410,24 @@ func TestSteadyWorkDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+func TestOnePollerCanWatchAnother(t *testing.T) {
+	outer, inner := newPoller(t), newPoller(t)
+	local, peer := stream(t)
+	closeAtEnd(t, local, peer)
+	must(t, inner.Add(local, 7, Readable))
+	must(t, outer.Add(inner.Descriptor(), 8, Readable))
+	wantQuiet(t, outer, "nothing to read")
+	unix.Write(peer, []byte("x"))
+	for range 2 { // level-triggered, as for any other descriptor
+		if e := waitOne(t, outer); e != (Event{Token: 8, Ready: CanRead}) {
+			t.Fatalf("outer event %v", e)
+		}
+	}
+	if e := waitOne(t, inner); e != (Event{Token: 7, Ready: CanRead}) {
+		t.Fatalf("inner event %v", e)
+	}
+	var b [1]byte
+	unix.Read(local, b[:])
+	wantQuiet(t, outer, "all read")
+}
