@@ -76,8 +76,9 @@ func (p *bufferPool) take(n int) *buffer {
 func (p *bufferPool) release(b *buffer) {
 	clear(b.data[:b.used])
 	if poison {
-		for i := range b.data {
-			b.data[i] = 0xdb
+		b.data[0] = 0xdb
+		for n := 1; n < b.used; n *= 2 {
+			copy(b.data[n:b.used], b.data[:n])
 		}
 	}
 	b.used = 0

@@ -221,7 +221,6 @@ func (hs *client13) sendClientFinished() (State, error) {
 		// before the second ClientHello.
 		hs.c.queueChangeCipherSpec()
 	}
-	hs.setWriteSecret(&hs.clientHandshake)
 	if hs.certificateRequested {
 		// RFC 8446 4.4.2: "If the client has no suitable certificate ... it MUST send a
 		// Certificate message containing no certificates".

@@ -52,6 +52,8 @@ func (hs *client13) readServerHello(m message) (State, error) {
 	if err := hs.c.setReadSecret(&hs.serverHandshake); err != nil {
 		return 0, err
 	}
+	// From here on the server reads protected records, alerts included.
+	hs.setWriteSecret(&hs.clientHandshake)
 	return StateExpectEncryptedExtensions, nil
 }
 
