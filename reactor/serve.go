@@ -1,0 +1,142 @@
+package reactor
+
+import (
+	"github.com/tlsreactor/tlsreactor/poller"
+	"github.com/tlsreactor/tlsreactor/tlsconn"
+)
+
+// serve acts on an event of c.
+func (l *Loop) serve(c *Conn, e poller.Event) {
+	c.touch()
+	if e.Is(poller.HungUp | poller.Failed) {
+		c.hungUp = true
+	}
+	if e.Is(poller.CanWrite) {
+		c.full = false
+	}
+	switch c.phase {
+	case phaseConnecting:
+		l.connected(c)
+	case phaseHandshaking:
+		l.serveHandshake(c, e.Ready)
+	case phaseOpen:
+		if e.Is(poller.Failed) && c.inputEnded && !e.Is(poller.CanWrite) {
+			// Nothing more can come or go, and nothing else would find out.
+			c.lost(poller.SocketError(int(c.fd)))
+			return
+		}
+		l.serveOpen(c, e.Is(poller.CanWrite), e.Is(poller.CanRead))
+	case phaseFlushing, phaseLingering:
+		l.continueClose(c)
+	}
+}
+
+// serveOpen calls the handler of an open connection: with room, after pending output has gone, if a
+// write was refused; with input, if it cares to read.
+func (l *Loop) serveOpen(c *Conn, room, input bool) {
+	if c.reason != 0 {
+		return
+	}
+	if room && c.pending() {
+		if err := c.flush(); err != nil && err != tlsconn.ErrWantWrite {
+			l.outputFailed(c, err)
+		}
+	}
+	if room && c.awaitsRoom && c.reason == 0 && !c.pending() {
+		c.awaitsRoom = false
+		c.handler.Writable(c)
+		c.touch()
+	}
+	if input && c.phase == phaseOpen && c.reason == 0 && !c.paused && !c.inputEnded {
+		c.handler.Received(c)
+		c.touch()
+	}
+}
+
+// outputFailed ends the connection when output that was accepted earlier cannot be sent, unless there
+// is input to be read first: a client that has sent everything and gone must be heard, although
+// nobody takes the session ticket that TLS 1.3 sends it. The end of input, or the next write, then
+// tells.
+func (l *Loop) outputFailed(c *Conn, err error) {
+	if c.awaitsRoom || c.inputEnded {
+		c.fail(err)
+		return
+	}
+	c.dropOutput()
+}
+
+// startTLS makes c a TLS connection of the role that start stands for and begins the handshake.
+func (l *Loop) startTLS(c *Conn, start func(tlsconn.Transport, *tlsconn.Config) *tlsconn.Conn, config *tlsconn.Config) {
+	c.tls = start((*socket)(c), config)
+	if l.reactor.config.Workspace.Offload != nil {
+		h := c.Handle()
+		c.tls.SetWake(func() { h.loop.push(&post{token: h.token, onConn: (*Conn).operationEnded}) })
+	}
+	l.setPhase(c, phaseHandshaking)
+	l.setTimer(c, l.now+l.reactor.config.HandshakeTimeout)
+	c.touch()
+}
+
+// operationEnded goes on with a handshake that awaited an operation outside.
+func (c *Conn) operationEnded() {
+	if c.phase == phaseHandshaking {
+		c.loop.serveHandshake(c, 0)
+	}
+}
+
+// serveHandshake drives the handshake as far as it goes.
+func (l *Loop) serveHandshake(c *Conn, ready poller.Ready) {
+	if c.reason != 0 {
+		return
+	}
+	const gone = poller.HalfClosed | poller.HungUp | poller.Failed
+	if ready&gone != 0 && c.tls.Wants() == tlsconn.WantApp {
+		c.lost(poller.SocketError(int(c.fd)))
+		return
+	}
+	switch err := c.tls.Handshake(); err {
+	case nil:
+		l.counters.handshakesCompleted.Add(1)
+		l.open(c)
+	case tlsconn.ErrWantRead, tlsconn.ErrWantWrite, tlsconn.ErrWantApp:
+	default:
+		c.fail(err)
+	}
+}
+
+// open hands c to its handler.
+func (l *Loop) open(c *Conn) {
+	l.setPhase(c, phaseOpen)
+	c.active = l.now
+	if idle := l.reactor.config.IdleTimeout; idle > 0 {
+		l.setTimer(c, l.now+idle)
+	} else {
+		l.clearTimer(c)
+	}
+	c.touch()
+	if c.reason != 0 {
+		return // the accept function ended it
+	}
+	c.handler.Opened(c)
+	if l.state != loopRuns && c.reason == 0 {
+		l.tellDraining(c)
+	}
+}
+
+// expired acts on c's deadline, which means what c's phase says.
+func (l *Loop) expired(c *Conn) {
+	switch c.phase {
+	case phaseConnecting:
+		l.attemptExpired(c)
+	case phaseHandshaking:
+		c.finish(ReasonHandshakeTimeout, nil)
+	case phaseOpen:
+		if due := c.active + l.reactor.config.IdleTimeout; due > l.now {
+			l.setTimer(c, due)
+			return
+		}
+		c.finish(ReasonIdle, nil)
+	case phaseFlushing, phaseLingering:
+		l.closeNow(c)
+	}
+}
