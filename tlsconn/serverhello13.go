@@ -49,11 +49,12 @@ func (hs *client13) readServerHello(m message) (State, error) {
 	if err := hs.deriveHandshake(secret); err != nil {
 		return 0, err
 	}
+	// From here on the server reads protected records, alerts included: the one about
+	// a ServerHello with more behind it, too.
+	hs.setWriteSecret(&hs.clientHandshake)
 	if err := hs.c.setReadSecret(&hs.serverHandshake); err != nil {
 		return 0, err
 	}
-	// From here on the server reads protected records, alerts included.
-	hs.setWriteSecret(&hs.clientHandshake)
 	return StateExpectEncryptedExtensions, nil
 }
 
