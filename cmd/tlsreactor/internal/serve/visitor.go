@@ -1,0 +1,96 @@
+package serve
+
+import (
+	"crypto/tls"
+	"io"
+	"slices"
+
+	"github.com/tlsreactor/tlsreactor/cmd/tlsreactor/internal/page"
+	"github.com/tlsreactor/tlsreactor/reactor"
+	"github.com/tlsreactor/tlsreactor/tlsconn"
+)
+
+// A visitor is a connection that gets the built-in page.
+type visitor struct {
+	*server
+	session  page.Session
+	rest     []byte // of an answer that the client does not take yet
+	draining bool   // the next answer that is taken whole is the last
+}
+
+func (v *visitor) Opened(*reactor.Conn) {}
+
+func (v *visitor) Received(c *reactor.Conn) {
+	for v.answer(c) {
+		request := c.Loop().Scratch()[:visitorChunk]
+		n, err := c.Read(request)
+		if err != nil {
+			if err == io.EOF {
+				c.CloseWrite() // everything that was asked is answered
+			}
+			return
+		}
+		v.session.Feed(request[:n])
+	}
+}
+
+func (v *visitor) Writable(c *reactor.Conn) {
+	if v.answer(c) {
+		c.ResumeRead()
+	}
+}
+
+// answer writes the answers to all complete requests. It returns false if the client has to
+// take something first, upon which nothing is read from it, or if the connection ends.
+func (v *visitor) answer(c *reactor.Conn) bool {
+	for {
+		if len(v.rest) > 0 {
+			k, err := c.Write(v.rest)
+			if v.rest = v.rest[k:]; err != nil {
+				return false
+			}
+			v.rest = nil
+		}
+		if v.session.Done() || v.draining {
+			c.Close()
+			return false
+		}
+		out, ok := v.session.Next(c.Loop().Scratch()[:0], factsOf(c), c.Loop().Now())
+		if !ok {
+			return true
+		}
+		k, err := c.Write(out)
+		if err != nil && err != tlsconn.ErrWantWrite {
+			return false
+		}
+		if k < len(out) {
+			v.rest = slices.Clone(out[k:])
+			c.PauseRead()
+			return false
+		}
+	}
+}
+
+// Draining ends the connection after the answer that is under way.
+func (v *visitor) Draining(c *reactor.Conn) {
+	v.draining = true
+	if len(v.rest) == 0 {
+		c.Close()
+	}
+}
+
+func (v *visitor) Closed(c *reactor.Conn, reason reactor.Reason, err error) {
+	v.closed(c, reason, err)
+}
+
+// factsOf returns what the page tells of a connection.
+func factsOf(c *reactor.Conn) *page.Facts {
+	s := c.ConnectionState()
+	return &page.Facts{
+		Version:    tls.VersionName(s.Version),
+		Suite:      tls.CipherSuiteName(s.CipherSuite),
+		Group:      s.Group.String(),
+		ALPN:       s.NegotiatedProtocol,
+		ServerName: s.ServerName,
+	}
+}
