@@ -48,6 +48,7 @@ type Conn struct {
 	state     State
 	role      Role
 	busy      bool // a verb is running
+	polled    bool // the transport has said ErrWouldBlock, so it does not block
 	closed    bool
 	facts     facts
 	exporter  keysched.Secret
@@ -102,7 +103,7 @@ func newConn(ws *Workspace, transport Transport, config *Config, role Role) *Con
 	c := &Conn{transport: transport, config: config, ws: ws, role: role}
 	if err := config.Validate(role); err != nil {
 		// Nothing can be sent, not even an alert: the first call tells.
-		c.err, c.state = err, StateFailed
+		c.err, c.state = configError{err}, StateFailed
 		return c
 	}
 	if role == RoleServer {

@@ -75,6 +75,12 @@ func (e *PeerAlertError) Is(target error) bool {
 	return target == io.EOF && e.Alert == AlertCloseNotify
 }
 
+// configError is a Config that cannot be used: misuse, which the first call tells.
+type configError struct{ error }
+
+// Unwrap returns the reason.
+func (e configError) Unwrap() error { return e.error }
+
 // abort is how a handler ends the connection: the alert for the peer and the
 // reason for us, together. Grep for it to find every alert that we can raise.
 func abort(a Alert, format string, args ...any) error {
@@ -123,9 +129,12 @@ func (c Code) String() string {
 func ErrorCode(err error) Code {
 	var local *LocalAlertError
 	var peer *PeerAlertError
+	var config configError
 	switch {
 	case err == nil:
 		return CodeNone
+	case errors.As(err, &local):
+		return CodeSSL // whatever error of a callback is its reason
 	case errors.Is(err, ErrWantRead):
 		return CodeWantRead
 	case errors.Is(err, ErrWantWrite):
@@ -134,7 +143,7 @@ func ErrorCode(err error) Code {
 		return CodeWantAsync
 	case errors.Is(err, io.EOF):
 		return CodeZeroReturn
-	case errors.As(err, &local), errors.As(err, &peer), errors.Is(err, io.ErrUnexpectedEOF),
+	case errors.As(err, &peer), errors.As(err, &config), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, ErrClosed), errors.Is(err, ErrWriteClosed),
 		errors.Is(err, ErrHandshakeIncomplete), errors.Is(err, ErrReentrant):
 		return CodeSSL

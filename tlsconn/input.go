@@ -42,6 +42,9 @@ func (c *Conn) fill() error {
 		in.idleReads = 0
 		return nil // an error that came along comes again
 	}
+	if err == ErrWouldBlock {
+		c.polled = true
+	}
 	if err == nil {
 		if in.idleReads++; in.idleReads > maxNoProgress {
 			return io.ErrNoProgress

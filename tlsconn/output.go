@@ -94,6 +94,7 @@ func (c *Conn) flush() error {
 		o.start += n
 		switch {
 		case err == ErrWouldBlock:
+			c.polled = true
 			return ErrWantWrite
 		case err != nil && isTimeout(err):
 			return err

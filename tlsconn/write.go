@@ -59,14 +59,19 @@ func (c *Conn) ReadFrom(source io.Reader) (n int64, err error) {
 		} else if idle++; idle > maxNoProgress {
 			err = io.ErrNoProgress
 		}
-		if err == nil {
-			continue
+		if err == nil && c.polled {
+			continue // many records, one call of the transport
 		}
+		// Where the transport blocks, source may block as well, waiting for the answer to
+		// what is still pending here (io.Copy between two net.Conns).
 		if ferr := c.flushAccepted(); ferr != nil {
 			return n, ferr
 		}
-		if err == io.EOF {
-			err = nil
+		switch err {
+		case nil:
+			continue
+		case io.EOF:
+			return n, nil
 		}
 		return n, err
 	}
