@@ -141,15 +141,12 @@ func (c *Conn) ReadFrom(source io.Reader) (n int64, err error) {
 		n, err = c.readFromPlain(s)
 	}
 	c.writeLeft -= int32(n)
-	fromSource := err != nil && err == s.err
-	spent := s.spent
-	*s = outer
-	switch {
-	case spent && (err == nil || err == errBudget):
-		return n, c.written(tlsconn.ErrWantWrite)
-	case fromSource:
+	if err == errSource {
+		err = s.err
+		*s = outer
 		return n, err
 	}
+	*s = outer
 	return n, c.written(err)
 }
 

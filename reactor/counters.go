@@ -6,6 +6,7 @@ import "sync/atomic"
 // they may disagree with each other by what happened meanwhile.
 type Counters struct {
 	Waits               uint64              // returns of the poller's Wait, that is turns
+	Events              uint64              // events that they brought, of connections and listeners
 	StaleEvents         uint64              // events of connections that had gone within the batch
 	Accepted            uint64              // connections accepted
 	Refused             uint64              // of these, those that Accept gave no Handler
@@ -31,10 +32,10 @@ func (c *Counters) ClosedTotal() uint64 {
 
 // counters are one loop's. Only the loop adds, so the cache line stays where it is; anybody may read.
 type counters struct {
-	waits, staleEvents, accepted, refused, shed, outOfDescriptors atomic.Uint64
-	pausedForConns, pausedForHandshakes, dialed, connected        atomic.Uint64
-	handshakesCompleted, handshakesFailed                         atomic.Uint64
-	closed                                                        [reasonCount]atomic.Uint64
+	waits, events, staleEvents, accepted, refused, shed, outOfDescriptors atomic.Uint64
+	pausedForConns, pausedForHandshakes, dialed, connected                atomic.Uint64
+	handshakesCompleted, handshakesFailed                                 atomic.Uint64
+	closed                                                                [reasonCount]atomic.Uint64
 }
 
 // Counters reads the sums. It may be called from any goroutine and disturbs no loop.
@@ -43,6 +44,7 @@ func (r *Reactor) Counters() Counters {
 	for _, l := range r.loops {
 		n := &l.counters
 		sum.Waits += n.waits.Load()
+		sum.Events += n.events.Load()
 		sum.StaleEvents += n.staleEvents.Load()
 		sum.Accepted += n.accepted.Load()
 		sum.Refused += n.refused.Load()

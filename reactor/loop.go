@@ -91,6 +91,7 @@ func (l *Loop) run() {
 			return
 		}
 		l.counters.waits.Add(1)
+		l.counters.events.Add(uint64(n))
 		l.tick()
 		l.turn++
 		for _, e := range l.events[:n] {
@@ -156,6 +157,7 @@ func (l *Loop) serveHandshakes() {
 			l.reactor.fail(err)
 			return
 		}
+		l.counters.events.Add(uint64(n))
 		for _, e := range l.handshakeEvents[:n] {
 			if c := l.table.find(e.Token); c != nil {
 				l.serve(c, e)

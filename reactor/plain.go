@@ -124,25 +124,26 @@ func (c *Conn) readFromPlain(source io.Reader) (n int64, err error) {
 	}
 }
 
-// errBudget ends a ReadFrom whose budget is spent; no caller sees it.
-var errBudget = errors.New("reactor: turn's budget is spent")
+// errSource stands for the source's error on its way through the sink's ReadFrom, so that it can be
+// told from one of the sink. No caller sees it.
+var errSource = errors.New("reactor: the source of ReadFrom failed")
 
-// A boundedSource stops a source that would go on for ever, and remembers the source's own error, to
-// tell it from one of the sink.
+// A boundedSource stops a source that would go on for ever, with tlsconn.ErrWantWrite, and keeps the
+// source's own error.
 type boundedSource struct {
-	from  io.Reader
-	left  int
-	spent bool  // the budget ended it
-	err   error // the source ended it
+	from io.Reader
+	left int
+	err  error
 }
 
 func (s *boundedSource) Read(p []byte) (int, error) {
 	if s.left <= 0 {
-		s.spent = true
-		return 0, errBudget
+		return 0, tlsconn.ErrWantWrite
 	}
 	n, err := s.from.Read(p)
 	s.left -= n
-	s.err = err
+	if err != nil && err != io.EOF {
+		s.err, err = err, errSource
+	}
 	return n, err
 }
