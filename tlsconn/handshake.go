@@ -223,7 +223,7 @@ func (hs *handshake) retryTranscript() {
 // the message that is being handled: RFC 8446 5.1, "Handshake messages MUST NOT
 // span key changes" (CVE-2025-61730).
 func (c *Conn) setReadSecret(secret *keysched.Secret) error {
-	if c.in.messages != nil && !c.in.messages.Empty() {
+	if c.in.midMessage() {
 		return abort(AlertUnexpectedMessage, "handshake message: more data behind a message that changes keys, in state %v", c.state)
 	}
 	c.ws.install(&c.in.halfConn, secret)

@@ -17,6 +17,9 @@ func (in *inbound) whole() bool {
 	return in.w-in.r >= record.HeaderLen+h.Length
 }
 
+// midMessage tells whether part of a handshake message waits for its rest.
+func (in *inbound) midMessage() bool { return in.messages != nil && !in.messages.Empty() }
+
 // fill reads from the transport once. It is called only when no plaintext and no
 // whole record are left, so there always is room. It returns nil when bytes
 // have arrived, and the transport's answer otherwise.
@@ -94,7 +97,8 @@ func (c *Conn) receive(dst []byte) (n int, ok bool, err error) {
 	}
 
 	inner := h.Length - tagLen // content, type and padding
-	direct := inner > 0 && inner <= len(dst)
+	// What comes within a handshake message goes to dispatch, which refuses it.
+	direct := inner > 0 && inner <= len(dst) && !in.midMessage()
 	if direct {
 		dst = dst[:inner:inner]
 	} else {
@@ -202,7 +206,7 @@ func unprotected(h record.Header, body []byte) error {
 // of the read buffer.
 func (c *Conn) dispatch(typ record.Type, at, n int) error {
 	content := c.in.buf.data[at : at+n : at+n]
-	if typ != record.Handshake && c.in.messages != nil && !c.in.messages.Empty() {
+	if typ != record.Handshake && c.in.midMessage() {
 		// RFC 8446 5.1: "Handshake messages MUST NOT be interleaved with other record types."
 		return abort(AlertUnexpectedMessage, "record: %v within a handshake message", typ)
 	}
@@ -258,6 +262,10 @@ func (c *Conn) countData(n int) error {
 // receiveAlert obeys RFC 8446 6: close_notify ends the stream, user_canceled is
 // only said before it, and everything else is fatal whatever its level.
 func (c *Conn) receiveAlert(content []byte) error {
+	if len(content) == 0 {
+		// RFC 8446 5.4: an empty one is unexpected_message.
+		return abort(AlertUnexpectedMessage, "record: empty alert record")
+	}
 	if len(content) != 2 {
 		// RFC 8446 5.1: an alert record holds exactly one whole message.
 		return abort(AlertDecodeError, "alert: %d bytes instead of 2", len(content))
@@ -267,7 +275,10 @@ func (c *Conn) receiveAlert(content []byte) error {
 		if c.state != StateConnected {
 			return &PeerAlertError{Alert: alert}
 		}
+		// RFC 8446 6.1: "Any data received after a closure alert has been received MUST be
+		// ignored." It is not kept either.
 		c.in.eof = true
+		c.in.r = c.in.w
 		return nil
 	case AlertUserCanceled:
 		if c.in.warningAlerts++; c.in.warningAlerts > maxWarningAlerts {
@@ -293,7 +304,7 @@ func (c *Conn) skip(n int) bool {
 // receiveChangeCipherSpec drops the compatibility record of RFC 8446 5 and D.4,
 // and refuses any other.
 func (c *Conn) receiveChangeCipherSpec(content []byte) error {
-	if c.in.messages != nil && !c.in.messages.Empty() {
+	if c.in.midMessage() {
 		return abort(AlertUnexpectedMessage, "record: change_cipher_spec within a handshake message")
 	}
 	// RFC 8446 5: expected from the first ClientHello to the peer's Finished.

@@ -30,6 +30,7 @@ type puppet struct {
 	role Role // the puppet's own
 	conn *Conn
 	tr   *testTransport // the Conn's
+	call *callCounter   // around tr
 
 	err  error  // the Conn's last answer
 	data []byte // what the Conn has read from us
@@ -65,6 +66,23 @@ type puppetKey struct {
 	seq    uint64
 }
 
+// callCounter counts the calls of a transport's methods: what an event loop
+// pays for.
+type callCounter struct {
+	*testTransport
+	reads, writes int
+}
+
+func (c *callCounter) Read(b []byte) (int, error) {
+	c.reads++
+	return c.testTransport.Read(b)
+}
+
+func (c *callCounter) Write(b []byte) (int, error) {
+	c.writes++
+	return c.testTransport.Write(b)
+}
+
 // newPuppet makes a puppet of the given role and a Conn of the other one.
 // adjust may change the Conn's Config and the Workspace's.
 func newPuppet(t testing.TB, role Role, adjust func(*Config)) *puppet {
@@ -76,6 +94,7 @@ func newPuppetIn(t testing.TB, ws *Workspace, role Role, adjust func(*Config)) *
 	t.Helper()
 	p := &puppet{t: t, role: role, kind: keyEd25519}
 	p.tr = &testTransport{in: new(stream), out: new(stream), auto: true, quota: -1}
+	p.call = &callCounter{testTransport: p.tr}
 	ca := newTestCA(t)
 	config := clientFor(ca)
 	if role == RoleClient {
@@ -86,10 +105,10 @@ func newPuppetIn(t testing.TB, ws *Workspace, role Role, adjust func(*Config)) *
 		adjust(config)
 	}
 	if role == RoleClient {
-		p.conn = ws.Server(p.tr, config)
+		p.conn = ws.Server(p.call, config)
 	} else {
 		p.cert = ca.issue(t, p.kind, "example.org")
-		p.conn = ws.Client(p.tr, config)
+		p.conn = ws.Client(p.call, config)
 	}
 	return p
 }
