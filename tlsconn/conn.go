@@ -128,9 +128,9 @@ func (c *Conn) enter() error {
 }
 
 func (c *Conn) leave() {
-	c.busy = false
 	c.settleInput()
 	c.settleOutput()
+	c.busy = false
 }
 
 // Handshake drives the handshake as far as the transport lets it. It returns nil
@@ -224,7 +224,7 @@ func (c *Conn) fail(err error) error {
 // needs, but for sealed output.
 func (c *Conn) end(err error) {
 	c.err = err
-	c.state = StateFailed
+	c.transition(StateFailed)
 	c.dropHandshake()
 	c.dropInput()
 	c.ws.clearKeys(&c.out.halfConn)
