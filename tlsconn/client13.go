@@ -216,11 +216,6 @@ func (hs *client13) readServerFinished(m message) (State, error) {
 }
 
 func (hs *client13) sendClientFinished() (State, error) {
-	if hs.retrySuite == nil {
-		// RFC 8446 D.4: before the second flight; after a HelloRetryRequest it went out
-		// before the second ClientHello.
-		hs.c.queueChangeCipherSpec()
-	}
 	if hs.certificateRequested {
 		// RFC 8446 4.4.2: "If the client has no suitable certificate ... it MUST send a
 		// Certificate message containing no certificates".

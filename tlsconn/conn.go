@@ -82,6 +82,8 @@ type outbound struct {
 	err        error // what the transport's Write failed with, sticky
 	closed     bool  // close_notify is queued
 	answering  bool  // a KeyUpdate that answers the peer's is still pending
+
+	compatibility bool // a change_cipher_spec has to precede the next record
 }
 
 // pending returns the bytes that the transport has yet to take.

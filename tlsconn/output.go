@@ -55,6 +55,10 @@ func (c *Conn) seal(rec []byte, n int, typ record.Type) {
 
 // appendRecords seals content, of any length, as records of type typ.
 func (c *Conn) appendRecords(typ record.Type, content []byte) {
+	if c.out.compatibility {
+		c.out.compatibility = false
+		c.queueChangeCipherSpec()
+	}
 	for len(content) > 0 {
 		n := min(len(content), record.MaxPlaintext)
 		rec := c.room(n + c.out.overhead())

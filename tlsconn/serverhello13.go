@@ -52,6 +52,9 @@ func (hs *client13) readServerHello(m message) (State, error) {
 	// From here on the server reads protected records, alerts included: the one about
 	// a ServerHello with more behind it, too.
 	hs.setWriteSecret(&hs.clientHandshake)
+	// RFC 8446 D.4: "immediately before its second flight", which may be an alert;
+	// after a HelloRetryRequest it went out before the second ClientHello.
+	hs.c.out.compatibility = hs.retrySuite == nil
 	if err := hs.c.setReadSecret(&hs.serverHandshake); err != nil {
 		return 0, err
 	}
@@ -127,6 +130,9 @@ func onlyOffered(name string, hello *wire.ClientHello, got, allowed []wire.Exten
 // retry answers a HelloRetryRequest with the second ClientHello (RFC 8446 4.1.2).
 func (hs *client13) retry(m message, hrr *wire.ServerHello, suite *suite) (State, error) {
 	hello := &hs.hello
+	if err := hs.c.endOfFlight(); err != nil {
+		return 0, err
+	}
 	if !hrr.Has(wire.ExtKeyShare) && !hrr.Has(wire.ExtCookie) {
 		return 0, abort(AlertIllegalParameter, "hello_retry_request: asks for no change")
 	}
@@ -178,5 +184,6 @@ func (hs *client13) readEncryptedExtensions(m message) (State, error) {
 		hs.c.facts.protocol = protocol
 	}
 	hs.transcript.Write(m.raw)
+	hs.hello = wire.ClientHello{} // nothing is answered to any more
 	return StateExpectCertificateOrRequest, nil
 }
