@@ -210,9 +210,11 @@ func TestCloseWhileDialing(t *testing.T) {
 	var c *Conn
 	onLoop(t, r.Loops()[0], func() { c = r.Loops()[0].Dial("tcp", hole, nil, p) })
 	wantQuiet(t, r, "connecting")
-	if _, err := c.Write([]byte("x")); err != tlsconn.ErrHandshakeIncomplete {
-		t.Errorf("Write = %v", err)
-	}
+	onLoop(t, r.Loops()[0], func() {
+		if _, err := c.Write([]byte("x")); err != tlsconn.ErrHandshakeIncomplete {
+			t.Errorf("Write = %v", err)
+		}
+	})
 	onLoop(t, r.Loops()[0], c.Close)
 	p.wantClosed(t, ReasonClosed)
 }
@@ -235,8 +237,8 @@ func TestTruncationIsNotAnEnd(t *testing.T) {
 func TestResetReachesThePeerAsReset(t *testing.T) {
 	r := newReactor(t, Config{})
 	p := newProbe()
-	p.onOpened = func(c *Conn) { c.Reset() }
 	conn := dialTCP(t, serve(t, r, nil, p))
+	must(t, (<-p.opened).Handle().Post((*Conn).Reset))
 	p.wantClosed(t, ReasonReset)
 	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("the peer reads %v, want a reset", err)

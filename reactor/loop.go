@@ -112,7 +112,7 @@ func (l *Loop) tick() { l.now = l.reactor.config.Clock().Sub(l.reactor.start) }
 
 // patience is how long the loop may wait for events.
 func (l *Loop) patience() time.Duration {
-	if len(l.ready) > 0 || len(l.touched) > 0 || l.posts.taken != nil {
+	if len(l.ready) > 0 || len(l.touched) > 0 || l.hasPosts() {
 		return 0
 	}
 	d := l.untilTimer()

@@ -107,7 +107,8 @@ func (l *Loop) runPosts() {
 	}
 }
 
-// hasPosts reports whether work is left from this turn. What is pushed from now on wakes the poller.
+// hasPosts reports whether work is left: from this turn, or pushed while a turn was busy with earlier
+// work, when the wake-up for it may be consumed already. What is pushed after this wakes the poller.
 func (l *Loop) hasPosts() bool { return l.posts.taken != nil || l.posts.top.Load() != nil }
 
 // endPosts refuses further posts and drops what is left.
