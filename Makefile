@@ -75,6 +75,17 @@ verify: check test ## everything, for hours rather than minutes
 bench: build ## beside crypto/tls: memory per idle connection, CPU per handshake
 	$(GO) run ./bench $(BENCHFLAGS)
 
+.PHONY: bogo-shim
+bogo-shim: ## bin/bogo_shim, which BoGo drives to test the engine
+	$(GO) build -o bin/bogo_shim ./tlsconn/internal/bogoshim
+
+# BOGO_RUNNER is a test binary of ssl/test/runner in BoringSSL's repository, made by
+# `go test -c` there.
+.PHONY: bogo
+bogo: bogo-shim ## BoringSSL's conformance suite, run by BOGO_RUNNER
+	@test -x "$(BOGO_RUNNER)" || { echo "make bogo BOGO_RUNNER=path: a test binary of BoringSSL's ssl/test/runner"; exit 1; }
+	$(abspath $(BOGO_RUNNER)) -shim-path $(CURDIR)/bin/bogo_shim -shim-config $(CURDIR)/tlsconn/testdata/bogo_config.json -allow-unimplemented -pipe
+
 # What the tests call, as command:Debian package. The race detector needs a C compiler.
 TOOLS := openssl:openssl curl:curl cc:gcc
 
@@ -104,4 +115,4 @@ deps: ## installs what the tests need (root or sudo) and downloads the modules
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
