@@ -1,6 +1,10 @@
 package tlsconn
 
-import "github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
+import (
+	"sync"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
+)
 
 // maxRecord is the longest TLS 1.3 record that we make: full plaintext, no padding.
 const maxRecord = record.MaxPlaintext + record.Overhead13
@@ -11,8 +15,6 @@ type buffer struct {
 	data  []byte // whole capacity
 	class int    // index into bufferClasses; oversize for one of no class
 	used  int    // bytes of data that were written since it was taken, to be cleared
-
-	charged bool // counts against the pool's budget
 }
 
 // bufferClasses are the sizes, in bytes, of pooled buffers. The largest serves
@@ -27,8 +29,8 @@ var bufferClasses = [...]int{
 
 const (
 	largest  = len(bufferClasses) - 1
-	fullOne  = largest - 1 // the class that holds any single record
-	oversize = -1
+	fullOne  = largest - 1        // the class that holds any single record
+	oversize = len(bufferClasses) // larger than any class
 )
 
 // freeBuffers bounds the free list of each class. A loop works on one
@@ -37,20 +39,17 @@ const freeBuffers = 16
 
 // bufferPool is a Workspace's free lists. Not for concurrent use.
 type bufferPool struct {
-	free    [len(bufferClasses)][]*buffer
-	charged int // bytes of input that connections hold between calls
-	budget  int // limit of charged
+	free   [len(bufferClasses)][]*buffer
+	shared bool // the largest class is kept by the process, not here
+
+	// Bytes that connections hold between calls, and their limits.
+	input, inputBudget   int
+	output, outputBudget int
 }
 
-// charge counts b as held by a connection between calls, until it is released,
-// and tells whether the budget allows it.
-func (p *bufferPool) charge(b *buffer) bool {
-	if !b.charged {
-		b.charged = true
-		p.charged += len(b.data)
-	}
-	return p.charged <= p.budget
-}
+// sharedBuffers keeps buffers of the largest class for the Workspaces of single
+// connections, each of which would hold two of its own for ever.
+var sharedBuffers sync.Pool
 
 // take returns a buffer of at least n bytes: of the smallest class that has
 // them, else one of exactly n bytes that no list will keep.
@@ -58,6 +57,11 @@ func (p *bufferPool) take(n int) *buffer {
 	for class, size := range bufferClasses {
 		if n > size {
 			continue
+		}
+		if p.shared && class == largest {
+			if b, ok := sharedBuffers.Get().(*buffer); ok {
+				return b
+			}
 		}
 		list := p.free[class]
 		if len(list) == 0 {
@@ -82,14 +86,13 @@ func (p *bufferPool) release(b *buffer) {
 		}
 	}
 	b.used = 0
-	if b.charged {
-		b.charged = false
-		p.charged -= len(b.data)
+	switch {
+	case b.class == oversize || len(p.free[b.class]) >= freeBuffers:
+	case p.shared && b.class == largest:
+		sharedBuffers.Put(b)
+	default:
+		p.free[b.class] = append(p.free[b.class], b)
 	}
-	if b.class == oversize || len(p.free[b.class]) >= freeBuffers {
-		return
-	}
-	p.free[b.class] = append(p.free[b.class], b)
 }
 
 // move copies data, which lies in from, to a buffer with room for need bytes,

@@ -31,7 +31,7 @@ func newCertificate(cert *tls.Certificate) (*certificate, error) {
 	if !ok {
 		return nil, fmt.Errorf("private key of type %T cannot sign", cert.PrivateKey)
 	}
-	schemes, slow, err := schemesOf(signer.Public())
+	schemes, err := schemesOf(signer.Public())
 	if err != nil {
 		return nil, err
 	}
@@ -46,17 +46,17 @@ func newCertificate(cert *tls.Certificate) (*certificate, error) {
 		m.Entries = append(m.Entries, wire.CertificateEntry{Data: der})
 	}
 	message := m.Append(nil)
-	if message == nil {
+	if len(message) == 0 {
 		return nil, m.Validate()
 	}
-	return &certificate{signer: signer, schemes: schemes, slow: slow, message: message}, nil
+	return &certificate{signer: signer, schemes: schemes, slow: isSlow(signer), message: message}, nil
 }
 
 // scheme returns the best signature scheme that the key can do and the peer
 // accepts.
-func (c *certificate) scheme(accepted []uint16) (tls.SignatureScheme, bool) {
+func (c *certificate) scheme(accepted []tls.SignatureScheme) (tls.SignatureScheme, bool) {
 	for _, s := range c.schemes {
-		if slices.Contains(accepted, uint16(s)) {
+		if slices.Contains(accepted, s) {
 			return s, true
 		}
 	}
@@ -77,12 +77,22 @@ func foldName(name string) string {
 	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
+// isPrintable tells whether a name holds nothing but visible ASCII.
+func isPrintable(name string) bool {
+	for i := range len(name) {
+		if name[i] <= ' ' || name[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 // choose returns the certificate of the Config for a client that asked for name
 // (empty if it did not) and accepts the given signature schemes: the first that
 // has the name, exactly or else by a wildcard for the leftmost label (RFC 6125
 // 6.4.3); without one the first of all. Nil if the client accepts no signature
 // of any.
-func (p *prepared) choose(name string, accepted []uint16) (*certificate, tls.SignatureScheme) {
+func (p *prepared) choose(name string, accepted []tls.SignatureScheme) (*certificate, tls.SignatureScheme) {
 	name = foldName(name)
 	lists := [3][]*certificate{p.names[name]}
 	if _, parent, ok := strings.Cut(name, "."); ok {

@@ -73,7 +73,7 @@ func (hs *client13) sendClientHello() (State, error) {
 		// RFC 8446 D.4: a non-empty session id, to look like a resumption of TLS 1.2.
 		SessionID:           hs.sessionID[:],
 		CompressionMethods:  []byte{0},
-		ServerName:          sniOf(hs.c.config.ServerName),
+		ServerName:          sniOf(p.serverName),
 		SupportedVersions:   []uint16{tls.VersionTLS13},
 		SignatureAlgorithms: offeredSchemes,
 	}
@@ -92,7 +92,7 @@ func (hs *client13) sendClientHello() (State, error) {
 	hs.c.facts.serverName = string(m.ServerName)
 	// The transcript's hash is known with the ServerHello only.
 	hs.helloRaw = m.Append(nil)
-	if hs.helloRaw == nil {
+	if len(hs.helloRaw) == 0 {
 		return 0, fmt.Errorf("internal: %w", m.Validate())
 	}
 	hs.flight = append(hs.flight, hs.helloRaw...)
@@ -168,7 +168,7 @@ func (hs *client13) readCertificate(m message) (State, error) {
 	}
 	hs.transcript.Write(m.raw)
 	p, _ := hs.c.config.prepare()
-	v := verification{config: hs.c.config, now: p.now(), chain: chain}
+	v := verification{config: hs.c.config, name: p.serverName, now: p.now(), chain: chain}
 	return StateAwaitVerification, hs.start(OpVerify, true, func() (err error) {
 		hs.peer, err = v.verify()
 		return err

@@ -156,8 +156,8 @@ func TestCloseInEveryState(t *testing.T) {
 		if p.client.tr.moved+p.server.tr.moved != moved {
 			t.Error("Close touched the transport")
 		}
-		if ws.buffers.charged != 0 {
-			t.Errorf("after Close the budget is still charged with %d bytes", ws.buffers.charged)
+		if ws.buffers.input != 0 {
+			t.Errorf("after Close the budget is still charged with %d bytes", ws.buffers.input)
 		}
 		if done {
 			return
@@ -179,7 +179,7 @@ func TestErrorsStickAndTheAlertIsFlushed(t *testing.T) {
 		{"within the handshake", func(p *pair) {
 			_ = p.client.conn.Handshake()
 			_ = p.server.conn.Handshake()
-			p.client.conn.config.ServerName = "example.net"
+			p.client.conn.config.prepared.serverName = "example.net"
 		}, AlertBadCertificate},
 		{"after it", func(p *pair) {
 			p.handshake()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -89,11 +90,15 @@ type prepared struct {
 	groups       []tls.CurveID
 	certificates []*certificate
 	names        map[string][]*certificate // lower-case dNSName or wildcard -> certificates
+	serverName   string                    // ServerName without the dot of the root
 	now          func() time.Time
 }
 
 // prepare derives what connections share, at the first use.
 func (cfg *Config) prepare() (*prepared, error) {
+	if cfg == nil {
+		return nil, errors.New("tlsconn: config: nil")
+	}
 	cfg.once.Do(func() { cfg.invalid = cfg.derive() })
 	return &cfg.prepared, cfg.invalid
 }
@@ -112,7 +117,7 @@ func (cfg *Config) Validate(role Role) error {
 			return errors.New("tlsconn: config: a server needs Certificates or GetCertificate")
 		}
 	case RoleClient:
-		if cfg.ServerName == "" && !cfg.InsecureSkipVerify {
+		if p.serverName == "" && !cfg.InsecureSkipVerify {
 			return errors.New("tlsconn: config: a client needs ServerName or InsecureSkipVerify")
 		}
 	}
@@ -146,14 +151,21 @@ func (cfg *Config) derive() error {
 		if !slices.Contains(defaultGroups, g) {
 			return fmt.Errorf("tlsconn: config: CurvePreferences[%d]: group %v is not supported", i, g)
 		}
+		if slices.Contains(p.groups[:i], g) { // RFC 8446 4.2.8: no two shares of one group
+			return fmt.Errorf("tlsconn: config: CurvePreferences[%d]: group %v is listed twice", i, g)
+		}
 	}
 	for i, proto := range cfg.NextProtos {
 		if len(proto) == 0 || len(proto) > 255 { // RFC 7301 3.1: opaque ProtocolName<1..2^8-1>
 			return fmt.Errorf("tlsconn: config: NextProtos[%d]: length %d is not between 1 and 255", i, len(proto))
 		}
 	}
-	if len(cfg.ServerName) > maxServerName {
-		return fmt.Errorf("tlsconn: config: ServerName has %d bytes, more than a DNS name can have", len(cfg.ServerName))
+	p.serverName = strings.TrimSuffix(cfg.ServerName, ".")
+	if len(p.serverName) > maxServerName {
+		return fmt.Errorf("tlsconn: config: ServerName has %d bytes, more than a DNS name can have", len(p.serverName))
+	}
+	if !isPrintable(p.serverName) {
+		return fmt.Errorf("tlsconn: config: ServerName %q is not printable ASCII", cfg.ServerName)
 	}
 	return p.loadCertificates(cfg.Certificates)
 }
@@ -169,6 +181,9 @@ func (p *prepared) chooseSuites(ids []uint16) error {
 		s := suiteByID(id)
 		if s == nil {
 			return fmt.Errorf("tlsconn: config: CipherSuites[%d]: %s is not supported", i, tls.CipherSuiteName(id))
+		}
+		if slices.Contains(p.suites, s) {
+			return fmt.Errorf("tlsconn: config: CipherSuites[%d]: %s is listed twice", i, tls.CipherSuiteName(id))
 		}
 		p.suites = append(p.suites, s)
 	}

@@ -1,6 +1,9 @@
 package tlsconn
 
 import (
+	"errors"
+	"io"
+
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/keysched"
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
 )
@@ -41,7 +44,7 @@ type Conn struct {
 	transport Transport
 	config    *Config
 	ws        *Workspace
-	hs        machine // nil before the first call and once connected
+	hs        machine // nil once connected or failed
 	err       error   // fatal, sticky, both directions
 	in        inbound
 	out       outbound
@@ -62,6 +65,7 @@ type inbound struct {
 	// to hand out; buf.data[r:w] is ciphertext yet to be opened.
 	plain, plainEnd, r, w int
 	messages              *record.Reassembler // nil unless handshake bytes are held
+	held                  int                 // bytes charged to the Workspace's budget
 	eof                   bool                // the peer sent close_notify
 
 	// skipping: a server refused 0-RTT data and drops what it cannot open, skipped
@@ -79,6 +83,7 @@ type outbound struct {
 	halfConn
 	buf        *buffer
 	start, end int   // buf.data[start:end] is sealed and not yet taken by the transport
+	held       int   // bytes charged to the Workspace's budget
 	err        error // what the transport's Write failed with, sticky
 	closed     bool  // close_notify is queued
 	answering  bool  // a KeyUpdate that answers the peer's is still pending
@@ -92,13 +97,13 @@ func (o *outbound) pending() int { return o.end - o.start }
 // Server returns a connection in the accept state with a Workspace of its own;
 // see Workspace.Server.
 func Server(transport Transport, config *Config) *Conn {
-	return NewWorkspace(WorkspaceConfig{}).Server(transport, config)
+	return newPrivateWorkspace().Server(transport, config)
 }
 
 // Client returns a connection in the connect state with a Workspace of its own;
 // see Workspace.Client.
 func Client(transport Transport, config *Config) *Conn {
-	return NewWorkspace(WorkspaceConfig{}).Client(transport, config)
+	return newPrivateWorkspace().Client(transport, config)
 }
 
 func newConn(ws *Workspace, transport Transport, config *Config, role Role) *Conn {
@@ -169,7 +174,7 @@ func (c *Conn) CloseWrite() error {
 	}
 	defer c.leave()
 	if c.err != nil {
-		return c.err
+		return c.refuse()
 	}
 	if c.state != StateConnected {
 		return ErrHandshakeIncomplete
@@ -214,12 +219,26 @@ func (c *Conn) fail(err error) error {
 	default:
 		local = &LocalAlertError{Alert: AlertInternalError, Err: err}
 	}
+	if local != nil {
+		local.Err = final(local.Err)
+	}
 	if !peer {
 		err = local
 		c.queueAlert(local.Alert)
 	}
 	c.end(err)
 	return c.err
+}
+
+// final keeps the reason of a failure from passing for a want, or for the
+// peer's controlled end, because a callback's error wraps one of its own.
+func final(reason error) error {
+	for _, e := range []error{ErrWantRead, ErrWantWrite, ErrWantApp, ErrWouldBlock, io.EOF} {
+		if errors.Is(reason, e) {
+			return errors.New(reason.Error())
+		}
+	}
+	return reason
 }
 
 // end makes err stick and lets go of everything that only a living connection

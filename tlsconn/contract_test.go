@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -478,11 +479,12 @@ func TestContractReturnValues(t *testing.T) {
 	}
 }
 
-// deadline is a transport's passed deadline.
+// deadline is a transport's passed deadline, as net.Conn's are.
 type deadline struct{}
 
-func (deadline) Error() string { return "i/o timeout" }
-func (deadline) Timeout() bool { return true }
+func (deadline) Error() string        { return "read pipe: i/o timeout" }
+func (deadline) Timeout() bool        { return true }
+func (deadline) Is(target error) bool { return target == os.ErrDeadlineExceeded }
 
 // SSL_get_error: what every verb returns has OpenSSL's meaning.
 func TestContractErrorCode(t *testing.T) {

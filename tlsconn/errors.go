@@ -135,7 +135,7 @@ func ErrorCode(err error) Code {
 		return CodeNone
 	case errors.As(err, &local):
 		return CodeSSL // whatever error of a callback is its reason
-	case errors.Is(err, ErrWantRead):
+	case errors.Is(err, ErrWantRead), errors.Is(err, ErrWouldBlock): // of ReadFrom's source
 		return CodeWantRead
 	case errors.Is(err, ErrWantWrite):
 		return CodeWantWrite

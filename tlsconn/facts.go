@@ -14,6 +14,7 @@ type facts struct {
 	group      tls.CurveID
 	scheme     tls.SignatureScheme
 	retried    bool // there was a HelloRetryRequest
+	complete   bool // the handshake was completed
 	serverName string
 	protocol   string
 	peer       *peerIdentity // nil without a peer certificate
@@ -56,7 +57,7 @@ type ConnectionState struct {
 func (c *Conn) ConnectionState() ConnectionState {
 	f := &c.facts
 	s := ConnectionState{
-		HandshakeComplete:  c.state == StateConnected,
+		HandshakeComplete:  f.complete,
 		Group:              f.group,
 		SignatureScheme:    f.scheme,
 		HelloRetryRequest:  f.retried,

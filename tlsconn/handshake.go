@@ -2,7 +2,6 @@ package tlsconn
 
 import (
 	"errors"
-	"fmt"
 	"hash"
 	"slices"
 
@@ -95,7 +94,10 @@ func (c *Conn) drive() error {
 			continue
 		}
 		if !c.state.consumesMessage() {
-			return c.wantError()
+			if c.Pending() != 0 {
+				return ErrWantApp
+			}
+			continue // the operation has ended meanwhile
 		}
 		if _, ok, err := c.receive(nil); err != nil {
 			c.fail(err)
@@ -150,6 +152,7 @@ func (c *Conn) transition(next State) {
 		trace(next)
 	}
 	if next == StateConnected {
+		c.facts.complete = true
 		c.dropHandshake()
 	}
 }
@@ -160,24 +163,34 @@ func (c *Conn) nextMessage() (m message, ok bool, err error) {
 	if c.in.messages == nil {
 		return m, false, nil
 	}
-	raw, ok, err := c.in.messages.Next(c.limit)
-	switch {
-	case errors.Is(err, record.ErrMessageTooLarge):
-		return m, false, abort(AlertIllegalParameter, "handshake message: longer than allowed in state %v", c.state)
-	case err != nil:
-		return m, false, fmt.Errorf("internal: reassembly: %w", err)
-	case !ok:
-		return m, false, nil
+	raw, ok, err := c.in.messages.Next(c.checkMessage)
+	if err != nil || !ok {
+		return m, false, err
 	}
-	m = message{typ: wire.MessageType(raw[0]), raw: raw}
-	if want := c.state.accepts(c.role); !slices.Contains(want, m.typ) {
-		return m, false, abort(AlertUnexpectedMessage, "handshake message: got %v in state %v, which expects %v", m.typ, c.state, want)
-	}
-	return m, true, nil
+	return message{typ: wire.MessageType(raw[0]), raw: raw}, true, nil
 }
 
-// limit is the longest body of a message of the given type.
-func (c *Conn) limit(typ byte) int { return messageLimit(wire.MessageType(typ)) }
+// checkMessage refuses a message by its header, before any of it is stored.
+func (c *Conn) checkMessage(typ byte, length int) error {
+	t := wire.MessageType(typ)
+	if want := c.state.accepts(c.role); !slices.Contains(want, t) {
+		return abort(AlertUnexpectedMessage, "handshake message: got %v in state %v, which expects %v", t, c.state, want)
+	}
+	if limit := messageLimit(t); length > limit {
+		return abort(AlertIllegalParameter, "handshake message: %v of %d bytes is over %d", t, length, limit)
+	}
+	return nil
+}
+
+// endOfFlight refuses bytes behind a message that ends what the peer may say
+// before we answer (RFC 8446 5.1: "Handshake messages MUST NOT span key changes",
+// CVE-2025-61730; and a HelloRetryRequest's two sides).
+func (c *Conn) endOfFlight() error {
+	if c.in.midMessage() {
+		return abort(AlertUnexpectedMessage, "handshake message: more data behind a message that changes keys or ends a flight, in state %v", c.state)
+	}
+	return nil
+}
 
 // decodeError turns an error of the codec into the alert that it asks for.
 func decodeError(err error) error {
@@ -220,11 +233,10 @@ func (hs *handshake) retryTranscript() {
 }
 
 // setReadSecret changes the receiving keys. What the peer sent must end with
-// the message that is being handled: RFC 8446 5.1, "Handshake messages MUST NOT
-// span key changes" (CVE-2025-61730).
+// the message that is being handled.
 func (c *Conn) setReadSecret(secret *keysched.Secret) error {
-	if c.in.midMessage() {
-		return abort(AlertUnexpectedMessage, "handshake message: more data behind a message that changes keys, in state %v", c.state)
+	if err := c.endOfFlight(); err != nil {
+		return err
 	}
 	c.ws.install(&c.in.halfConn, secret)
 	return nil

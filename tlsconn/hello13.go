@@ -33,6 +33,10 @@ func (hs *server13) checkHello() error {
 	if len(m.ServerName) > maxServerName {
 		return abort(AlertIllegalParameter, "client_hello: server_name has %d bytes, more than a DNS name can have", len(m.ServerName))
 	}
+	if !isPrintable(string(m.ServerName)) {
+		// RFC 6066 3: ASCII; and nothing else may come into logs and tables.
+		return abort(AlertIllegalParameter, "client_hello: server_name is not printable ASCII")
+	}
 	return checkShares(m)
 }
 

@@ -333,9 +333,15 @@ func (c *Conn) settleInput() {
 			in.messages.Stash()
 		}
 	}
-	if in.buf == nil {
-		return
+	if in.buf != nil {
+		c.trimInput()
 	}
+	c.chargeInput()
+}
+
+// trimInput gives the read buffer back, or keeps what is left in one that fits.
+func (c *Conn) trimInput() {
+	in := &c.in
 	from := in.r
 	if in.plain < in.plainEnd {
 		from = in.plain
@@ -350,8 +356,23 @@ func (c *Conn) settleInput() {
 		in.plain, in.plainEnd = max(in.plain-from, 0), max(in.plainEnd-from, 0)
 		in.r, in.w = in.r-from, left
 	}
-	if !c.ws.buffers.charge(in.buf) && c.err == nil {
-		c.fail(abort(AlertInternalError, "record: connections hold more than the %d bytes allowed for input", c.ws.buffers.budget))
+}
+
+// chargeInput counts what the connection holds between calls, and ends it if
+// that is beyond the Workspace's budget.
+func (c *Conn) chargeInput() {
+	in, pool := &c.in, &c.ws.buffers
+	held := 0
+	if in.buf != nil {
+		held += len(in.buf.data)
+	}
+	if in.messages != nil {
+		held += in.messages.Buffered()
+	}
+	pool.input += held - in.held
+	in.held = held
+	if pool.input > pool.inputBudget && held > 0 && c.err == nil {
+		c.fail(abort(AlertInternalError, "record: connections hold more than the %d bytes allowed for input", pool.inputBudget))
 	}
 }
 
@@ -370,5 +391,6 @@ func (c *Conn) dropInput() {
 		c.in.messages.Release()
 		c.in.messages = nil
 	}
+	c.chargeInput()
 	c.ws.clearKeys(&c.in.halfConn)
 }

@@ -26,6 +26,7 @@ type cachedKey struct {
 // eviction. A half-connection remembers its slot, so a look-up is one compare.
 type keyCache struct {
 	entries []cachedKey
+	free    []int32 // entries without an owner
 	limit   int
 	hand    int
 }
@@ -40,7 +41,7 @@ func (ws *Workspace) key(h *halfConn, s *suite) *record.Key13 {
 			return &e.key
 		}
 	}
-	h.slot = int32(k.evict())
+	h.slot = k.evict()
 	e := &k.entries[h.slot]
 	e.owner, e.used = h, true
 
@@ -57,19 +58,25 @@ func (ws *Workspace) key(h *halfConn, s *suite) *record.Key13 {
 	return &e.key
 }
 
-// evict returns the index of a free entry.
-func (k *keyCache) evict() int {
+// evict returns the index of a free entry: one that was given back, a new one, or
+// one whose owner has not used it lately.
+func (k *keyCache) evict() int32 {
+	if n := len(k.free); n > 0 {
+		slot := k.free[n-1]
+		k.free = k.free[:n-1]
+		return slot
+	}
 	if len(k.entries) < k.limit {
 		k.entries = append(k.entries, cachedKey{})
-		return len(k.entries) - 1
+		return int32(len(k.entries) - 1)
 	}
 	for {
 		k.hand = (k.hand + 1) % len(k.entries)
 		e := &k.entries[k.hand]
-		if e.owner == nil || !e.used {
+		if !e.used {
 			e.key.Clear()
 			e.owner = nil
-			return k.hand
+			return int32(k.hand)
 		}
 		e.used = false
 	}
@@ -81,6 +88,7 @@ func (ws *Workspace) forget(h *halfConn) {
 		if e := &ws.keys.entries[h.slot]; e.owner == h {
 			e.key.Clear()
 			e.owner, e.used = nil, false
+			ws.keys.free = append(ws.keys.free, h.slot)
 		}
 	}
 }

@@ -4,14 +4,22 @@ import "github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 
 // Every limit of the engine, each with what it stops.
 const (
-	// maxHandshakeMessage bounds the body of a handshake message other than
-	// Certificate: a peer that declares 2^24-1 bytes is refused before any is stored
-	// (CVE-2016-6307). A ClientHello with several hybrid key shares has under 8 KiB.
-	maxHandshakeMessage = 64 << 10
+	// maxHandshakeMessage bounds the body of a handshake message of a type that has
+	// no limit of its own below: a peer that declares 2^24-1 bytes is refused before
+	// any is stored (CVE-2016-6307). A HelloRetryRequest's cookie and a ticket may
+	// have 2^16-1 bytes.
+	maxHandshakeMessage = 1<<16 + 1<<10
+
+	// maxClientHello bounds what anybody can make a server hold and parse. A hello
+	// with several hybrid key shares and a ticket has under 8 KiB.
+	maxClientHello = 32 << 10
 
 	// maxCertificateMessage bounds the body of a Certificate message, whose chains are
 	// longer; hours of parsing hide in an unbounded one (CVE-2018-16875).
 	maxCertificateMessage = 256 << 10
+
+	// maxSmallMessage bounds messages of a few fixed fields: Finished, KeyUpdate.
+	maxSmallMessage = 64
 
 	// maxPeerCertificates bounds the number of certificates that are parsed: path
 	// building is worse than linear in it (CVE-2026-32280).
@@ -67,16 +75,21 @@ const (
 	// crowd it out. Each kind is pending at most once.
 	outputReserve = 512
 
-	// defaultInputBudget bounds, for each Workspace, the bytes held for records that
-	// have arrived in part or were not read: the memory that a crowd of slow senders
-	// can make us hold.
-	defaultInputBudget = 256 << 20
+	// defaultBudget bounds, for each Workspace and direction, the bytes held between
+	// calls for records that have arrived in part or were not read, and for peers that
+	// do not read: the memory that a crowd of slow ones can make us hold.
+	defaultBudget = 256 << 20
 )
 
 // messageLimit is the limit on the body of a handshake message by its type.
 func messageLimit(t wire.MessageType) int {
-	if t == wire.TypeCertificate {
+	switch t {
+	case wire.TypeClientHello:
+		return maxClientHello
+	case wire.TypeCertificate:
 		return maxCertificateMessage
+	case wire.TypeFinished, wire.TypeKeyUpdate:
+		return maxSmallMessage
 	}
 	return maxHandshakeMessage
 }

@@ -473,7 +473,7 @@ func (p *puppet) certificate(f func(*wire.Certificate)) {
 func (p *puppet) certificateVerify(f func(*wire.CertificateVerify)) {
 	p.t.Helper()
 	key := p.cert.PrivateKey.(crypto.Signer)
-	schemes, _, err := schemesOf(key.Public())
+	schemes, err := schemesOf(key.Public())
 	if err != nil {
 		p.t.Fatal(err)
 	}

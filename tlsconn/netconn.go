@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -13,6 +14,10 @@ import (
 
 // This file is where the package meets package net: crypto/tls's callbacks are
 // made of its types, and it tells addresses from names.
+
+// isTimeout tells a passed deadline from a failure, such as ETIMEDOUT, which is
+// the end of a TCP connection.
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 // addresses is a net.Conn that only knows its addresses: what a callback gets
 // instead of the connection, which is not its to use.
@@ -57,13 +62,13 @@ func addressesOf(transport Transport) addresses {
 	return a
 }
 
-// sniOf returns the server_name to send: none for an IP address, and without
-// the dot of the root (RFC 6066 3).
+// sniOf returns the server_name to send for a name without the dot of the root:
+// none for an IP address (RFC 6066 3).
 func sniOf(name string) []byte {
 	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
 		return nil
 	}
-	return []byte(strings.TrimSuffix(name, "."))
+	return []byte(name)
 }
 
 // helloInfo makes what GetCertificate is asked with; nothing in it aliases m.

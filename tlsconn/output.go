@@ -38,6 +38,10 @@ func (o *outbound) overhead() int {
 // which room returned, and counts it as output.
 func (c *Conn) seal(rec []byte, n int, typ record.Type) {
 	o := &c.out
+	if typ == record.ApplicationData {
+		// RFC 8446 4.6.3: the next request to update is answered before the next data.
+		o.answering = false
+	}
 	if o.on {
 		c.ws.key(&o.halfConn, c.facts.suite).Seal(rec, n, typ, o.seq)
 		o.seq++
@@ -128,10 +132,17 @@ func (c *Conn) settleOutput() {
 		c.dropOutput()
 		return
 	}
-	if class := classOf(left); class != oversize && class < o.buf.class {
+	if classOf(left) < o.buf.class {
 		o.buf = c.ws.buffers.move(o.buf, o.buf.data[o.start:o.end], left)
 		o.start, o.end = 0, left
 	}
+	c.chargeOutput(len(o.buf.data))
+}
+
+// chargeOutput counts the bytes of buffer that the connection holds between calls.
+func (c *Conn) chargeOutput(held int) {
+	c.ws.buffers.output += held - c.out.held
+	c.out.held = held
 }
 
 // dropOutput forgets pending output and gives its buffer back.
@@ -142,6 +153,7 @@ func (c *Conn) dropOutput() {
 		o.buf = nil
 	}
 	o.start, o.end = 0, 0
+	c.chargeOutput(0)
 }
 
 // writeFailed decides what a failed write means. The peer may have said why
@@ -153,12 +165,15 @@ func (c *Conn) writeFailed(err error) error {
 		return err
 	}
 	if c.in.plain == c.in.plainEnd && !c.in.eof && c.err == nil {
-		if c.in.buf == nil || !c.in.whole() {
-			if c.fill() != nil {
-				return c.writeEnded(err)
-			}
+		// A transport that blocks might wait here for ever.
+		if (c.in.buf == nil || !c.in.whole()) && (!c.polled || c.fill() != nil) {
+			return c.writeEnded(err)
 		}
-		if _, _, rerr := c.receive(nil); rerr != nil {
+		_, _, rerr := c.receive(nil)
+		if rerr == nil && c.state == StateConnected {
+			rerr = c.advance() // a KeyUpdate changes what the next record is read with
+		}
+		if rerr != nil {
 			return c.fail(rerr)
 		}
 	}

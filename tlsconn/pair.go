@@ -6,6 +6,9 @@ import "io"
 // ErrWouldBlock: as much as a Conn has pending itself.
 const pairLimit = outputHighWater
 
+// pairKept is the capacity that an empty direction of a Pair keeps.
+const pairKept = 2 << 10
+
 // PairEnd is one end of a Pair. What is written to it is read from the other. It
 // is a non-blocking Transport, and both ends belong to one goroutine at a time.
 type PairEnd struct {
@@ -71,6 +74,9 @@ func (e *PairEnd) Discard(n int) {
 	clear(p.data[p.r : p.r+n])
 	if p.r += n; p.r == len(p.data) {
 		p.data, p.r = p.data[:0], 0
+		if cap(p.data) > pairKept {
+			p.data = nil // an idle pair holds little
+		}
 	}
 }
 

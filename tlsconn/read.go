@@ -27,10 +27,7 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 			return 0, err
 		}
 	} else if c.out.pending() > 0 {
-		// A transport that takes no output may still have input.
-		if err := c.flush(); err != nil && err != ErrWantWrite && isTimeout(err) {
-			return 0, err
-		}
+		_ = c.flush() // a transport that takes no output may still have input
 	}
 	if len(p) == 0 {
 		return 0, nil
@@ -70,9 +67,7 @@ func (c *Conn) read(p []byte) (n int, err error) {
 			continue
 		}
 		// An answer that advance has queued must be out before a blocking transport waits.
-		if err := c.flush(); err != nil && isTimeout(err) {
-			return 0, err
-		}
+		_ = c.flush()
 		if err := c.fill(); err != nil {
 			return 0, c.await(err)
 		}
@@ -95,23 +90,20 @@ func (c *Conn) fits(room int) bool {
 	return record.ParseHeader(in.buf.data[in.r:]).Length-tagLen <= room
 }
 
-// Buffered returns the bytes of plaintext that can be read without the transport:
-// decrypted ones, and those in whole records that have arrived (an upper bound,
-// as they are not opened yet and may hold messages of the protocol instead). A
-// record that has arrived in part does not count. As epoll does not know of these
-// bytes, an event loop calls Read again while Buffered is not zero.
+// Buffered tells whether plaintext can be read without the transport: the bytes
+// that are decrypted, and those in the next record if all of it has arrived (at
+// most so many, as it is not opened yet, and may hold a message of the protocol
+// instead; at least 1). A record that has arrived in part does not count. As epoll
+// does not know of these bytes, an event loop calls Read again while Buffered is
+// not zero.
 func (c *Conn) Buffered() int {
 	in := &c.in
-	if in.buf == nil {
+	if in.buf == nil || c.state != StateConnected || in.eof {
 		return 0
 	}
 	n := in.plainEnd - in.plain
-	for r := in.r; in.w-r >= record.HeaderLen; {
-		h := record.ParseHeader(in.buf.data[r:])
-		if r += record.HeaderLen + h.Length; r > in.w {
-			break
-		}
-		n += max(h.Length-tagLen-1, 1)
+	if in.whole() {
+		n += max(record.ParseHeader(in.buf.data[in.r:]).Length-tagLen-1, 1)
 	}
 	return n
 }

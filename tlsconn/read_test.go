@@ -241,7 +241,7 @@ func TestBufferedCountsWhatCanBeReadWithoutTheTransport(t *testing.T) {
 	}
 }
 
-func TestBufferedCountsWholeRecordsThatAreNotOpened(t *testing.T) {
+func TestBufferedCountsAWholeRecordThatIsNotOpened(t *testing.T) {
 	p := connected(t)
 	for range 5 {
 		p.client.say(record.ApplicationData, pattern(1000))
@@ -251,7 +251,7 @@ func TestBufferedCountsWholeRecordsThatAreNotOpened(t *testing.T) {
 	}
 	for read := 1000; ; {
 		n := p.server.conn.Buffered()
-		if n != 5000-read {
+		if n > 5000-read || (n == 0) != (read == 5000) {
 			t.Fatalf("after %d of 5000 bytes: Buffered() = %d", read, n)
 		}
 		if n == 0 {

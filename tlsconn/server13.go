@@ -99,6 +99,9 @@ func (hs *server13) readClientHello(m message) (State, error) {
 // sendHelloRetryRequest asks for a share of the group that was selected (RFC
 // 8446 4.1.4).
 func (hs *server13) sendHelloRetryRequest() (State, error) {
+	if err := hs.c.endOfFlight(); err != nil {
+		return 0, err
+	}
 	hs.group = hs.c.facts.group
 	hs.c.facts.retried = true
 	hs.retryTranscript()
@@ -115,6 +118,7 @@ func (hs *server13) sendHelloRetryRequest() (State, error) {
 	}
 	hs.seal()
 	hs.compatibility()
+	hs.hello = wire.ClientHello{} // while the client thinks, helloRaw is enough
 	return StateExpectSecondClientHello, nil
 }
 
@@ -127,8 +131,10 @@ func (hs *server13) compatibility() {
 }
 
 func (hs *server13) readSecondClientHello(m message) (State, error) {
-	first := hs.hello
-	hs.hello = wire.ClientHello{} // first keeps its lists, which alias its own copy
+	var first wire.ClientHello
+	if err := first.Unmarshal(hs.helloRaw[wire.HeaderLen:]); err != nil {
+		return 0, fmt.Errorf("internal: first client_hello: %w", err)
+	}
 	if err := hs.copyHello(m); err != nil {
 		return 0, err
 	}
@@ -147,7 +153,7 @@ func (hs *server13) readSecondClientHello(m message) (State, error) {
 // outside answer one day; now it is there at once.
 func (hs *server13) awaitCertificate() (State, error) {
 	p, _ := hs.c.config.prepare()
-	accepted := hs.hello.SignatureAlgorithms
+	accepted := knownSchemes(hs.hello.SignatureAlgorithms)
 	if get := hs.c.config.GetCertificate; get != nil {
 		cert, err := get(helloInfo(hs.c, &hs.hello))
 		if err != nil {
@@ -213,6 +219,8 @@ func (hs *server13) sendServerHello() (State, error) {
 	if err := hs.send(append(hs.flight, hs.cert.message...)); err != nil {
 		return 0, err
 	}
+	// Whoever never sends a Finished makes us hold no more than that takes.
+	hs.hello, hs.helloRaw = wire.ClientHello{}, nil
 	return StateAwaitSignature, hs.startSignature()
 }
 

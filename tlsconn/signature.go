@@ -33,6 +33,18 @@ var offeredSchemes = []uint16{
 	uint16(tls.PKCS1WithSHA512),
 }
 
+// knownSchemes returns those of a peer's signature_algorithms that we can make,
+// so that what is done with them does not grow with the peer's list.
+func knownSchemes(offered []uint16) []tls.SignatureScheme {
+	var known []tls.SignatureScheme
+	for _, s := range offeredSchemes {
+		if slices.Contains(offered, s) {
+			known = append(known, tls.SignatureScheme(s))
+		}
+	}
+	return known
+}
+
 // schemeHash returns the hash of a signature scheme of TLS 1.3; 0 for Ed25519,
 // which hashes by itself.
 func schemeHash(s tls.SignatureScheme) crypto.Hash {
@@ -47,24 +59,22 @@ func schemeHash(s tls.SignatureScheme) crypto.Hash {
 	return 0
 }
 
-// schemesOf lists the schemes that a key can sign with in TLS 1.3, the best
-// first, and tells whether a signature is slow enough to leave an event loop
-// (RSA-2048 takes over a millisecond, the others some 0.05).
-func schemesOf(pub crypto.PublicKey) (schemes []tls.SignatureScheme, slow bool, err error) {
+// schemesOf lists the schemes that a key can sign with in TLS 1.3, the best first.
+func schemesOf(pub crypto.PublicKey) (schemes []tls.SignatureScheme, err error) {
 	switch pub := pub.(type) {
 	case *ecdsa.PublicKey:
 		// RFC 8446 4.2.3: the curve and the hash go together.
 		switch pub.Curve {
 		case elliptic.P256():
-			return []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}, false, nil
+			return []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}, nil
 		case elliptic.P384():
-			return []tls.SignatureScheme{tls.ECDSAWithP384AndSHA384}, false, nil
+			return []tls.SignatureScheme{tls.ECDSAWithP384AndSHA384}, nil
 		case elliptic.P521():
-			return []tls.SignatureScheme{tls.ECDSAWithP521AndSHA512}, false, nil
+			return []tls.SignatureScheme{tls.ECDSAWithP521AndSHA512}, nil
 		}
-		return nil, false, fmt.Errorf("ECDSA keys on curve %s cannot sign in TLS 1.3", pub.Curve.Params().Name)
+		return nil, fmt.Errorf("ECDSA keys on curve %s cannot sign in TLS 1.3", pub.Curve.Params().Name)
 	case ed25519.PublicKey:
-		return []tls.SignatureScheme{tls.Ed25519}, false, nil
+		return []tls.SignatureScheme{tls.Ed25519}, nil
 	case *rsa.PublicKey:
 		for _, s := range []tls.SignatureScheme{tls.PSSWithSHA256, tls.PSSWithSHA384, tls.PSSWithSHA512} {
 			// RFC 8017 9.1.1: the encoded message holds hash, salt of the same length, and 2.
@@ -73,11 +83,25 @@ func schemesOf(pub crypto.PublicKey) (schemes []tls.SignatureScheme, slow bool, 
 			}
 		}
 		if len(schemes) == 0 {
-			return nil, false, fmt.Errorf("RSA key of %d bits is too small to sign", pub.N.BitLen())
+			return nil, fmt.Errorf("RSA key of %d bits is too small to sign", pub.N.BitLen())
 		}
-		return schemes, true, nil
+		return schemes, nil
 	}
-	return nil, false, fmt.Errorf("keys of type %T are not supported", pub)
+	return nil, fmt.Errorf("keys of type %T are not supported", pub)
+}
+
+// isSlow tells whether a signature takes so long that an event loop had better
+// have it done elsewhere. Those of the standard library with P-256 and Ed25519
+// take some 0.05 ms; P-384 0.3, P-521 0.9, RSA-2048 1.3; and of a signer that is
+// not the standard library's (a key in a device or another process) nobody knows.
+func isSlow(key crypto.Signer) bool {
+	switch key := key.(type) {
+	case *ecdsa.PrivateKey:
+		return key.Curve != elliptic.P256()
+	case ed25519.PrivateKey:
+		return false
+	}
+	return true
 }
 
 // signedMessage is what a CertificateVerify signs (RFC 8446 4.4.3).
@@ -109,7 +133,7 @@ func sign(key crypto.Signer, scheme tls.SignatureScheme, message []byte) ([]byte
 // verifySignature checks the peer's CertificateVerify. An unfit scheme is
 // illegal_parameter (RFC 8446 4.4.3), a wrong signature decrypt_error.
 func verifySignature(pub crypto.PublicKey, scheme tls.SignatureScheme, message, signature []byte) error {
-	fit, _, err := schemesOf(pub)
+	fit, err := schemesOf(pub)
 	if err != nil {
 		return abort(AlertUnsupportedCertificate, "certificate: %w", err)
 	}

@@ -15,15 +15,9 @@ var ErrWouldBlock = errors.New("tlsconn: transport would block")
 // given. A transport that never says ErrWouldBlock, such as any net.Conn, is a
 // blocking one: then no verb of Conn returns ErrWantRead or ErrWantWrite.
 //
-// An error with a method Timeout() bool that says true, as a net.Conn's passed
-// deadline, does not end the connection: the call may be repeated.
+// An error that is os.ErrDeadlineExceeded, as a net.Conn's passed deadline, does
+// not end the connection: the call may be repeated.
 type Transport interface {
 	io.Reader
 	io.Writer
-}
-
-// isTimeout tells a passed deadline from a failure.
-func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
 }

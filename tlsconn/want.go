@@ -53,22 +53,10 @@ func (c *Conn) Wants() Want {
 		return w
 	case w != 0:
 		return w
-	case c.Pending() != 0:
-		return WantApp
+	case c.hs != nil && c.hs.shared().task != nil:
+		return WantApp // also when it has ended, until a call takes the result
 	case c.state.consumesMessage():
 		return WantRead
 	}
 	return WantWrite
-}
-
-// wantError is the one place where a want becomes an error, for a handshake
-// that cannot go on.
-func (c *Conn) wantError() error {
-	switch w := c.Wants(); {
-	case w&WantWrite != 0:
-		return ErrWantWrite
-	case w&WantApp != 0:
-		return ErrWantApp
-	}
-	return ErrWantRead
 }

@@ -22,10 +22,16 @@ type WorkspaceConfig struct {
 	// Zero means 4096.
 	CachedKeys int
 
-	// InputBudget bounds the bytes of buffers that connections hold between calls, over
-	// all of the Workspace's connections: records that have arrived in part, and data
-	// that was not read. A connection that goes beyond it is failed. Zero means 256 MiB.
+	// InputBudget bounds the bytes of input that connections hold between calls, over
+	// all of the Workspace's connections: records and messages that have arrived in
+	// part, and data that was not read. A connection that goes beyond it is failed.
+	// Zero means 256 MiB.
 	InputBudget int
+
+	// OutputBudget bounds the bytes of output that wait for peers which do not read,
+	// in the same way. Beyond it nobody is failed, but each connection accepts no more
+	// than one record at a time, once its output is drained. Zero means 256 MiB.
+	OutputBudget int
 }
 
 // Workspace holds what the connections of one goroutine (an event loop) share:
@@ -42,14 +48,24 @@ type Workspace struct {
 // NewWorkspace returns an empty Workspace. Memory is taken as connections need it.
 func NewWorkspace(config WorkspaceConfig) *Workspace {
 	ws := &Workspace{offload: config.Offload}
-	ws.buffers.budget = config.InputBudget
-	if ws.buffers.budget == 0 {
-		ws.buffers.budget = defaultInputBudget
+	ws.buffers.inputBudget, ws.buffers.outputBudget = config.InputBudget, config.OutputBudget
+	if ws.buffers.inputBudget <= 0 {
+		ws.buffers.inputBudget = defaultBudget
+	}
+	if ws.buffers.outputBudget <= 0 {
+		ws.buffers.outputBudget = defaultBudget
 	}
 	ws.keys.limit = config.CachedKeys
-	if ws.keys.limit == 0 {
+	if ws.keys.limit <= 0 {
 		ws.keys.limit = 4096
 	}
+	return ws
+}
+
+// newPrivateWorkspace is for a connection that shares nothing.
+func newPrivateWorkspace() *Workspace {
+	ws := NewWorkspace(WorkspaceConfig{})
+	ws.buffers.shared = true
 	return ws
 }
 

@@ -96,7 +96,11 @@ func (c *Conn) readyToWrite() error {
 // and changes keys before the AEAD's limit on their use. ErrWantWrite means that
 // the peer has to take something first.
 func (c *Conn) makeRoom(n int) error {
-	if need := n + c.out.overhead(); c.out.pending()+need > outputHighWater {
+	need := n + c.out.overhead()
+	if pool := &c.ws.buffers; pool.output > pool.outputBudget {
+		need = outputHighWater // only an output that is drained accepts anything
+	}
+	if c.out.pending()+need > outputHighWater {
 		if err := c.flush(); err != nil && err != ErrWantWrite {
 			return c.writeFailed(err)
 		}

@@ -13,10 +13,15 @@ func FuzzReassembler(f *testing.F) {
 	f.Add(message(11, 300)[:200], []byte{1})
 	f.Add([]byte{1, 255, 255, 255, 0}, []byte{2})
 	f.Fuzz(func(t *testing.T, stream, cuts []byte) {
-		limit := func(typ byte) int { return int(typ) * 16 }
+		check := func(typ byte, length int) error {
+			if length > int(typ)*16 {
+				return errTooLarge
+			}
+			return nil
+		}
 		take := func(r *Reassembler, n int) (msgs [][]byte, more bool, err error) {
 			for ; n > 0; n-- {
-				msg, ok, err := r.Next(limit)
+				msg, ok, err := r.Next(check)
 				if err != nil || !ok {
 					return msgs, false, err
 				}

@@ -1,7 +1,5 @@
 package record
 
-import "errors"
-
 // messageHeaderLen is the length in bytes of a handshake message's header: type and 24-bit length
 // (RFC 8446 4).
 const messageHeaderLen = 4
@@ -9,9 +7,6 @@ const messageHeaderLen = 4
 // minStorage is the first allocation for split messages: enough that one sent byte by byte does not
 // reallocate for each of its first bytes.
 const minStorage = 64
-
-// ErrMessageTooLarge: a handshake message declares a body longer than its type's limit.
-var ErrMessageTooLarge = errors.New("handshake message exceeds its limit")
 
 // Reassembler cuts handshake messages out of the payloads of handshake records, which may each hold
 // several messages, one, or a piece (RFC 8446 5.1). The zero value is ready. It is not for
@@ -39,13 +34,13 @@ func (r *Reassembler) Feed(payload []byte) {
 // any method but Empty and Buffered; the caller may not append to it. It returns false when more
 // payload is needed, and then no payload is lent any more.
 //
-// Limit is asked for the longest body, in bytes, allowed to a message type, as soon as the message's
-// header is there; one that declares more gives ErrMessageTooLarge, again at each further call, before
-// anything is allocated for it.
-func (r *Reassembler) Next(limit func(typ byte) int) (msg []byte, ok bool, err error) {
+// Check is asked about each message as soon as its header is there, with its type and the length of
+// its body in bytes. Its error is returned as it is, again at each further call, before anything is
+// allocated for the message.
+func (r *Reassembler) Next(check func(typ byte, length int) error) (msg []byte, ok bool, err error) {
 	r.forget()
 	if len(r.own) == 0 {
-		n, err := messageLen(r.lent, limit)
+		n, err := messageLen(r.lent, check)
 		if err != nil {
 			return nil, false, err
 		}
@@ -58,7 +53,7 @@ func (r *Reassembler) Next(limit func(typ byte) int) (msg []byte, ok bool, err e
 	}
 
 	r.fill(messageHeaderLen)
-	n, err := messageLen(r.own[r.read:], limit)
+	n, err := messageLen(r.own[r.read:], check)
 	if err != nil {
 		return nil, false, err
 	}
@@ -94,13 +89,13 @@ func (r *Reassembler) Release() {
 
 // messageLen is the length of the message that b begins with, header included: at least
 // messageHeaderLen, which is all that is known of it while b is shorter than that.
-func messageLen(b []byte, limit func(typ byte) int) (int, error) {
+func messageLen(b []byte, check func(typ byte, length int) error) (int, error) {
 	if len(b) < messageHeaderLen {
 		return messageHeaderLen, nil
 	}
 	body := int(b[1])<<16 | int(b[2])<<8 | int(b[3])
-	if body > limit(b[0]) {
-		return 0, ErrMessageTooLarge
+	if err := check(b[0], body); err != nil {
+		return 0, err
 	}
 	return messageHeaderLen + body, nil
 }

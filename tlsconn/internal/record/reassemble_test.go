@@ -2,12 +2,16 @@ package record
 
 import (
 	"bytes"
+	"errors"
 	"math/bits"
 	"testing"
 )
 
+// errTooLarge is what the checks of these tests refuse with.
+var errTooLarge = errors.New("too large")
+
 // unlimited allows every message.
-func unlimited(byte) int { return 1<<24 - 1 }
+func unlimited(byte, int) error { return nil }
 
 // message is a handshake message of a type with a body of n bytes.
 func message(typ byte, n int) []byte {
@@ -191,11 +195,15 @@ func TestReleaseClearsAndDropsTheStorage(t *testing.T) {
 }
 
 func TestALengthOverTheLimitIsRefusedBeforeMemoryIsSpent(t *testing.T) {
-	limit := func(typ byte) int {
+	check := func(typ byte, length int) error {
+		limit := 10
 		if typ == 11 {
-			return 100
+			limit = 100
 		}
-		return 10
+		if length > limit {
+			return errTooLarge
+		}
+		return nil
 	}
 	for _, test := range []struct {
 		name    string
@@ -203,27 +211,27 @@ func TestALengthOverTheLimitIsRefusedBeforeMemoryIsSpent(t *testing.T) {
 		want    error
 	}{
 		{"a certificate at its limit", message(11, 100), nil},
-		{"a certificate over its limit", message(11, 101), ErrMessageTooLarge},
+		{"a certificate over its limit", message(11, 101), errTooLarge},
 		{"another message at its limit", message(20, 10), nil},
-		{"another message over its limit", message(20, 11), ErrMessageTooLarge},
-		{"a declared length of 2^24 - 1, and nothing more", []byte{1, 255, 255, 255}, ErrMessageTooLarge},
+		{"another message over its limit", message(20, 11), errTooLarge},
+		{"a declared length of 2^24 - 1, and nothing more", []byte{1, 255, 255, 255}, errTooLarge},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for split := range messageHeaderLen + 1 {
 				var r Reassembler
 				r.Feed(test.message[:split])
-				if _, ok, err := r.Next(limit); split < messageHeaderLen && (ok || err != nil) {
+				if _, ok, err := r.Next(check); split < messageHeaderLen && (ok || err != nil) {
 					t.Fatalf("a piece of a header: %v, error %v", ok, err)
 				}
 				r.Feed(test.message[split:])
-				msg, ok, err := r.Next(limit)
+				msg, ok, err := r.Next(check)
 				if err != test.want || ok != (test.want == nil) || ok && !bytes.Equal(msg, test.message) {
 					t.Fatalf("header split at %d: %x, %v, error %v", split, msg, ok, err)
 				}
 				if test.want == nil {
 					continue
 				}
-				if _, _, again := r.Next(limit); again != err {
+				if _, _, again := r.Next(check); again != err {
 					t.Errorf("on the next call: %v", again)
 				}
 				if cap(r.own) > max(minStorage, 2*len(test.message)) {
