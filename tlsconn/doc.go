@@ -10,6 +10,7 @@
 //		case nil: // established
 //		case tlsconn.ErrWantRead: // wait until the socket is readable, then again
 //		case tlsconn.ErrWantWrite: // wait until it is writable, then again
+//		case tlsconn.ErrWantApp: // wait for the function given to SetWake, then again
 //		default: // flush the alert, close
 //		}
 //	}

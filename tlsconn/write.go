@@ -10,8 +10,10 @@ import (
 // that it accepts; they must not be offered again. n == len(p) comes with nil,
 // though output may be pending (Wants says so; Flush drains it); a short count
 // comes with ErrWantWrite, after which the rest is offered when the transport is
-// writable. On a blocking transport it returns when all is written. It drives
-// the handshake if that is not complete, and then returns its wants. p is not kept.
+// writable. On a blocking transport it returns when all is written; a passed
+// deadline of its is returned with the n bytes accepted, which stay pending. When
+// the transport has failed n is 0, and the error sticks. It drives the handshake
+// if that is not complete, and then returns its wants. p is not kept.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	if err := c.enter(); err != nil {
 		return 0, err
@@ -30,7 +32,12 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		c.seal(rec, chunk, record.ApplicationData)
 		n += chunk
 	}
-	return n, c.flushAccepted()
+	if err := c.flushAccepted(); err != nil && !isTimeout(err) {
+		return 0, err // what of p the peer got nobody knows
+	} else if err != nil {
+		return n, err
+	}
+	return n, nil
 }
 
 // ReadFrom seals what it reads from source, which reads straight to where the
