@@ -1,5 +1,125 @@
 package reactor
 
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// childMode is set when the test binary runs itself, to change what holds for a whole process.
 const childMode = "REACTOR_TEST_CHILD"
 
-func runChild(string) int { return 2 }
+// runChild is the main program of such a process.
+func runChild(mode string) int {
+	if mode == "no descriptors" {
+		if err := runOutOfDescriptors(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return 0
+}
+
+func TestOutOfDescriptorsNeitherSpinsNorKillsTheLoop(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), childMode+"=no descriptors")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// runOutOfDescriptors fills the descriptor table with connections beyond its limit: those that are up
+// are served, the loop rests between attempts, and accepts again when there is room.
+func runOutOfDescriptors() error {
+	clock := newFakeClock()
+	r, err := New(Config{Loops: 1, Clock: clock.Now})
+	if err != nil {
+		return err
+	}
+	l := r.Loops()[0]
+	step := func() {
+		done := make(chan struct{})
+		l.Post(func() { close(done) })
+		<-done
+	}
+	ln, err := r.Listen("tcp", "127.0.0.1:0", ListenConfig{Accept: func(*Conn) Handler { return &echoes{} }})
+	if err != nil {
+		return err
+	}
+	up, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		return err
+	}
+	if err := ping(up); err != nil {
+		return err
+	}
+	// From now on there are six descriptors more: three for clients, three for what they connect to.
+	limit := unix.Rlimit{Cur: uint64(openDescriptors() - 1 + 6), Max: 4096}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	var clients []net.Conn
+	for {
+		c, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			break
+		}
+		clients = append(clients, c)
+		step()
+		step()
+	}
+	for i := 0; r.Counters().OutOfDescriptors == 0; i++ {
+		if i > 1000 {
+			return fmt.Errorf("the limit was not met: %+v", r.Counters())
+		}
+		step()
+	}
+	before := r.Counters()
+	for range 50 {
+		step()
+	}
+	after := r.Counters()
+	if after.Waits-before.Waits > 110 || after.Events-before.Events > 5 {
+		return fmt.Errorf("%d turns and %d events in 50 posts: the loop spins", after.Waits-before.Waits, after.Events-before.Events)
+	}
+	if err := ping(up); err != nil {
+		return fmt.Errorf("the connection that was up: %w", err)
+	}
+	for _, c := range clients {
+		c.Close()
+	}
+	limit.Cur = 4096
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	clock.mu.Lock()
+	clock.now = clock.now.Add(acceptPause)
+	clock.mu.Unlock()
+	step()
+	late, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		return err
+	}
+	if err := ping(late); err != nil {
+		return fmt.Errorf("a connection after the shortage: %w", err)
+	}
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	r.Shutdown(now)
+	return r.Err()
+}
+
+// ping sends a byte and waits for it to come back.
+func ping(c net.Conn) error {
+	b := []byte("x")
+	if _, err := c.Write(b); err != nil {
+		return err
+	}
+	_, err := c.Read(b)
+	return err
+}

@@ -53,10 +53,9 @@ func TestCloseFromAnywhereIsOneClosed(t *testing.T) {
 						}
 					})
 					addr := serve(t, r, config, p)
-					hold := make(chan struct{}) // a reset must not meet the peer's connect(2)
-					must(t, r.Loops()[0].Post(func() { <-hold }))
+					release := holdLoop(t, r.Loops()[0]) // a reset must not meet the peer's connect(2)
 					var conn net.Conn = dialTCP(t, addr)
-					close(hold)
+					release()
 					if config != nil {
 						conn = tls.Client(conn, stdClientConfig)
 					}
@@ -263,13 +262,12 @@ func TestDescriptorReuseWithinOneBatch(t *testing.T) {
 		peers[i] = dialTCP(t, serve(t, r, nil, probes[i]))
 		conns[i] = <-probes[i].opened
 	}
-	hold := make(chan struct{})
-	must(t, l.Post(func() { <-hold }))
+	release := holdLoop(t, l)
 	for _, peer := range peers {
 		_, err := peer.Write([]byte("x"))
 		must(t, err)
 	}
-	close(hold)
+	release()
 	<-reused.opened
 	if n := r.Counters().StaleEvents; n != 1 {
 		t.Errorf("%d stale events, want 1", n)
@@ -348,8 +346,7 @@ func TestShutdownServesTheBacklog(t *testing.T) {
 		p.onOpened = func(c *Conn) { opened++; c.Write([]byte("late")) }
 		return p
 	})
-	hold := make(chan struct{})
-	must(t, r.Loops()[0].Post(func() { <-hold }))
+	release := holdLoop(t, r.Loops()[0])
 	const late = turnAccepts + 3
 	var peers []*net.TCPConn
 	for range late {
@@ -362,7 +359,7 @@ func TestShutdownServesTheBacklog(t *testing.T) {
 		stopping = r.stopping
 		r.mu.Unlock()
 	}
-	close(hold)
+	release()
 	for _, peer := range peers {
 		if b, err := io.ReadAll(peer); string(b) != "late" || err != nil {
 			t.Errorf("a late peer reads %q, %v", b, err)

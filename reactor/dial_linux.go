@@ -27,7 +27,7 @@ func connectStart(at netip.AddrPort, path string) (fd int, err error) {
 	if family != unix.AF_UNIX {
 		if err := tuneStream(fd); err != nil {
 			closeDescriptor(fd)
-			return -1, os.NewSyscallError("setsockopt", err)
+			return -1, err
 		}
 	}
 	switch err := unix.Connect(fd, sa); err {

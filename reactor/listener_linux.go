@@ -55,22 +55,14 @@ func listenTCP(at netip.AddrPort, dual bool, n int) (fds []int, bound netip.Addr
 
 // bindTCP opens a socket and binds it. SO_REUSEADDR allows a restart while connections of the former
 // process are in TIME_WAIT; it does not allow two listeners.
-func bindTCP(at netip.AddrPort, dual, reusePort bool) (fd int, err error) {
+func bindTCP(at netip.AddrPort, dual, reusePort bool) (int, error) {
 	family := unix.AF_INET
 	if at.Addr().Is6() {
 		family = unix.AF_INET6
 	}
-	fd, err = unix.Socket(family, socketKind, unix.IPPROTO_TCP)
+	fd, err := unix.Socket(family, socketKind, unix.IPPROTO_TCP)
 	if err != nil {
 		return -1, err
-	}
-	defer func() {
-		if err != nil {
-			closeDescriptor(fd)
-		}
-	}()
-	if err := tuneStream(fd); err != nil {
-		return -1, os.NewSyscallError("setsockopt", err)
 	}
 	options := []struct{ level, name, value int }{
 		{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1},
@@ -80,13 +72,18 @@ func bindTCP(at netip.AddrPort, dual, reusePort bool) (fd int, err error) {
 	if family == unix.AF_INET {
 		options = options[:2]
 	}
+	err = tuneStream(fd)
 	for _, o := range options {
-		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
-			return -1, os.NewSyscallError("setsockopt", err)
+		if err == nil {
+			err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, o.level, o.name, o.value))
 		}
 	}
-	if err := unix.Bind(fd, sockaddrOf(at)); err != nil {
-		return -1, os.NewSyscallError("bind", err)
+	if err == nil {
+		err = os.NewSyscallError("bind", unix.Bind(fd, sockaddrOf(at)))
+	}
+	if err != nil {
+		closeDescriptor(fd)
+		return -1, err
 	}
 	return fd, nil
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -151,6 +153,15 @@ func wantQuiet(t *testing.T, r *Reactor, when string) {
 	if n := after.Waits - before.Waits; n > 2*turns {
 		t.Errorf("%s: %d returns of Wait for %d posts", when, n, turns)
 	}
+}
+
+// holdLoop keeps l in the middle of a turn, after its events, until release is called.
+func holdLoop(t *testing.T, l *Loop) (release func()) {
+	t.Helper()
+	held, hold := make(chan struct{}), make(chan struct{})
+	must(t, l.Post(func() { close(held); <-hold }))
+	<-held
+	return func() { close(hold) }
 }
 
 // An ending is what Closed was called with.
@@ -359,3 +370,5 @@ func fill(t *testing.T, c *Conn) (total int) {
 	t.Error("the output never gets full")
 	return total
 }
+
+func isAddrInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }

@@ -47,8 +47,7 @@ func TestPostsThatPostAgainDoNotHoldTheLoop(t *testing.T) {
 func TestPostsAreBounded(t *testing.T) {
 	r := newReactor(t, Config{})
 	l := r.Loops()[0]
-	hold := make(chan struct{})
-	must(t, l.Post(func() { <-hold }))
+	release := holdLoop(t, l)
 	n := 0
 	for ; n <= maxPosts; n++ {
 		if err := l.Post(func() {}); err != nil {
@@ -58,7 +57,7 @@ func TestPostsAreBounded(t *testing.T) {
 			break
 		}
 	}
-	close(hold)
+	release()
 	if n < maxPosts-1 || n > maxPosts {
 		t.Errorf("%d posts were accepted, the limit is %d", n, maxPosts)
 	}

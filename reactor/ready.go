@@ -23,9 +23,16 @@ func (c *Conn) hasWork() bool {
 	if c.phase != phaseOpen || c.reason != 0 {
 		return false
 	}
-	if c.awaitsRoom && !c.full && !c.pending() {
-		return true
-	}
+	return c.owesWritable() || c.hasInput()
+}
+
+// owesWritable reports whether a write was refused that has room now.
+func (c *Conn) owesWritable() bool {
+	return c.awaitsRoom && !c.pending() && (c.tls != nil || !c.full)
+}
+
+// hasInput reports whether the engine has input that the handler cares to read.
+func (c *Conn) hasInput() bool {
 	return c.tls != nil && !c.paused && !c.inputEnded && c.tls.Buffered() > 0
 }
 
@@ -49,7 +56,7 @@ func (l *Loop) serveReady() {
 		}
 		c.queued = false
 		if c.hasWork() {
-			l.serveOpen(c, c.awaitsRoom && !c.full, c.tls != nil && c.tls.Buffered() > 0)
+			l.serveOpen(c, c.owesWritable(), c.hasInput())
 		}
 	}
 }

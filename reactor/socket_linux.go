@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -62,6 +63,7 @@ func (s *socket) Write(p []byte) (int, error) {
 			s.full = true
 			return n, tlsconn.ErrWouldBlock
 		}
+		s.full = false
 		return n, nil
 	}
 }
@@ -100,7 +102,7 @@ func tuneStream(fd int) error {
 		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveCount},
 	} {
 		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
-			return err
+			return os.NewSyscallError("setsockopt", err)
 		}
 	}
 	return nil
