@@ -79,7 +79,7 @@ func (e *CertificateEntry) decode(r *reader) {
 		}
 		r.endExtension(next)
 	}
-	r.closeExtensions(after, e.Extensions)
+	r.closeExtensions(after, e.Extensions, false)
 }
 
 // Append appends the whole message to b, or nothing when it cannot be encoded.

@@ -47,7 +47,7 @@ func (m *CertificateRequest) Unmarshal(body []byte) error {
 		}
 		r.endExtension(next)
 	}
-	r.closeExtensions(after, m.Extensions)
+	r.closeExtensions(after, m.Extensions, false)
 	return r.finish()
 }
 

@@ -159,7 +159,7 @@ func (m *ClientHello) Unmarshal(body []byte) error {
 		m.decodeExtension(t, &r)
 		r.endExtension(next)
 	}
-	r.closeExtensions(after, m.Extensions)
+	r.closeExtensions(after, m.Extensions, false)
 	return r.finish()
 }
 

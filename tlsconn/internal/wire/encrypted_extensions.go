@@ -46,7 +46,7 @@ func (m *EncryptedExtensions) Unmarshal(body []byte) error {
 		}
 		r.endExtension(next)
 	}
-	r.closeExtensions(after, m.Extensions)
+	r.closeExtensions(after, m.Extensions, false)
 	return r.finish()
 }
 

@@ -8,7 +8,7 @@ package wire
 //		... decode by t; r.rest() when t is not known ...
 //		r.endExtension(next)
 //	}
-//	r.closeExtensions(after, types)
+//	r.closeExtensions(after, types, false)
 //
 // and written alike.
 
@@ -34,11 +34,12 @@ func (r *reader) endExtension(next []byte) {
 // closeExtensions leaves the block. It fails if a type occurred twice: "There
 // MUST NOT be more than one extension of the same type in a given extension
 // block" (RFC 8446 section 4.2). The RFC names no alert; decode_error is what
-// BoringSSL and crypto/tls send, and what BoGo demands.
-func (r *reader) closeExtensions(after []byte, types []ExtensionType) {
+// BoringSSL and crypto/tls send, and what BoGo demands, but for the messages that
+// it wants to see refused as illegal: HelloRetryRequest and NewSessionTicket.
+func (r *reader) closeExtensions(after []byte, types []ExtensionType, illegal bool) {
 	r.close(after, "extensions")
 	if t, found := firstDuplicate(types); found {
-		r.fail(t.String(), "duplicate extension", false)
+		r.fail(t.String(), "duplicate extension", illegal)
 	}
 }
 

@@ -37,7 +37,7 @@ func (m *NewSessionTicket) Unmarshal(body []byte) error {
 		}
 		r.endExtension(next)
 	}
-	r.closeExtensions(after, m.Extensions)
+	r.closeExtensions(after, m.Extensions, true)
 	return r.finish()
 }
 

@@ -126,7 +126,7 @@ func (m *ServerHello) Unmarshal(body []byte) error {
 		m.decodeExtension(t, &r)
 		r.endExtension(next)
 	}
-	r.closeExtensions(after, m.Extensions)
+	r.closeExtensions(after, m.Extensions, m.IsHelloRetryRequest())
 	return r.finish()
 }
 
