@@ -1,6 +1,9 @@
 package tlsconn
 
 import (
+	"crypto"
+	"crypto/tls"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -33,4 +36,36 @@ func TestProtectedAlertOfAClientComesBehindChangeCipherSpec(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Fatalf("the client sent records %v, want %v", got, want)
 	}
+}
+
+// RFC 8446 4.6.3: a single update answers all requests that come while we are silent,
+// whether they come in one record after the other or with pauses between.
+func TestRequestsToUpdateWhileSilentAreAnsweredOnce(t *testing.T) {
+	p := standardPair(t)
+	p.handshake()
+	for round := range 2 {
+		for range 3 {
+			if err := p.until(p.client, "key update", func() error { return p.client.conn.KeyUpdate(true) }); err != nil {
+				t.Fatal(err)
+			}
+			p.drain(p.server)
+		}
+		types := recordTypes(p.client.tr.in.bytes[p.client.tr.in.read:])
+		if len(types) != 1 {
+			t.Fatalf("round %d: %d records answer three requests, want one", round, len(types))
+		}
+		// Data in both directions starts anew.
+		p.send(p.client, []byte("request"))
+		p.send(p.server, []byte("answer"))
+	}
+}
+
+// RFC 8446 4.4.3: the algorithm must be one that was offered, whatever the key.
+func TestCertificateVerifyWithAnAlgorithmThatWasNotOffered(t *testing.T) {
+	for _, key := range []crypto.PublicKey{nil, testKeys()[keyRSA].Public()} {
+		err := verifySignature(key, 0x0904, []byte("message"), []byte("signature")) // ML-DSA-44
+		wantAlert(t, fmt.Sprintf("key of type %T", key), err, AlertIllegalParameter)
+	}
+	err := verifySignature(nil, tls.PSSWithSHA256, []byte("message"), []byte("signature"))
+	wantAlert(t, "a key that x509 does not know", err, AlertUnsupportedCertificate)
 }

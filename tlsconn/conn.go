@@ -86,7 +86,7 @@ type outbound struct {
 	held       int   // bytes charged to the Workspace's budget
 	err        error // what the transport's Write failed with, sticky
 	closed     bool  // close_notify is queued
-	answering  bool  // a KeyUpdate that answers the peer's is still pending
+	answering  bool  // the peer's KeyUpdate is answered, and no data was sent since
 
 	compatibility bool // a change_cipher_spec has to precede the next record
 }

@@ -116,7 +116,6 @@ func (c *Conn) flush() error {
 	if o.err == nil && o.buf != nil {
 		o.start, o.end = 0, 0
 	}
-	o.answering = false
 	return o.err
 }
 

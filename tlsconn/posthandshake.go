@@ -37,8 +37,8 @@ func (c *Conn) readKeyUpdate(m message) error {
 		return err
 	}
 	clear(next[:])
-	// "receiving multiple KeyUpdates while silent ... respond with a single update":
-	// one answer that still waits for the transport is enough for all requests.
+	// This "causes an implementation which receives multiple KeyUpdates while it is
+	// silent to respond with a single update": the keys of the answer are still unused.
 	if ku.RequestUpdate && !c.out.answering && !c.out.closed && c.out.err == nil {
 		c.queueKeyUpdate(false)
 		c.out.answering = true

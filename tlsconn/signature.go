@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -87,6 +88,9 @@ func schemesOf(pub crypto.PublicKey) (schemes []tls.SignatureScheme, err error) 
 		}
 		return schemes, nil
 	}
+	if pub == nil { // as x509 leaves it
+		return nil, errors.New("keys of an unknown algorithm are not supported")
+	}
 	return nil, fmt.Errorf("keys of type %T are not supported", pub)
 }
 
@@ -130,9 +134,14 @@ func sign(key crypto.Signer, scheme tls.SignatureScheme, message []byte) ([]byte
 	return key.Sign(rand.Reader, d.Sum(nil), opts)
 }
 
-// verifySignature checks the peer's CertificateVerify. An unfit scheme is
-// illegal_parameter (RFC 8446 4.4.3), a wrong signature decrypt_error.
+// verifySignature checks the peer's CertificateVerify. A scheme that was not
+// offered or does not fit the key is illegal_parameter (RFC 8446 4.4.3), a wrong
+// signature decrypt_error.
 func verifySignature(pub crypto.PublicKey, scheme tls.SignatureScheme, message, signature []byte) error {
+	if !slices.Contains(offeredSchemes, uint16(scheme)) {
+		// Before the key is looked at, which may well be of the scheme that is not ours.
+		return abort(AlertIllegalParameter, "certificate_verify: algorithm %#04x was not offered", uint16(scheme))
+	}
 	fit, err := schemesOf(pub)
 	if err != nil {
 		return abort(AlertUnsupportedCertificate, "certificate: %w", err)
