@@ -75,7 +75,9 @@ func (hs *handshake13) checkFinished(m message, baseKey *keysched.Secret) error 
 	var mac [len(keysched.Secret{})]byte
 	want := hs.d.FinishedMAC(mac[:0], baseKey, hs.transcriptHash())
 	if len(m.body()) != len(want) {
-		return abort(AlertDecodeError, "finished: %d bytes instead of %d", len(m.body()), len(want))
+		// RFC 8446 4.4.4: contents that are not correct are decrypt_error, so their
+		// length is, too.
+		return abort(AlertDecryptError, "finished: %d bytes instead of %d", len(m.body()), len(want))
 	}
 	if subtle.ConstantTimeCompare(m.body(), want) != 1 {
 		return abort(AlertDecryptError, "finished: verify_data does not match")
