@@ -23,7 +23,7 @@ const (
 
 	// maxPeerCertificates bounds the number of certificates that are parsed: path
 	// building is worse than linear in it (CVE-2026-32280).
-	maxPeerCertificates = 32
+	maxPeerCertificates = 64
 
 	// maxRSABits bounds the RSA keys whose signatures are checked: the time grows with
 	// the cube of the size (CVE-2023-29409).
