@@ -88,7 +88,7 @@ func (c *Conn) receive(dst []byte) (n int, ok bool, err error) {
 	switch {
 	case h.Type == record.ChangeCipherSpec:
 		return 0, true, c.receiveChangeCipherSpec(rec[record.HeaderLen:])
-	case h.Type == record.ApplicationData && !in.on && c.skip(len(rec)):
+	case h.Type == record.ApplicationData && !in.on && !in.midMessage() && c.skip(len(rec)):
 		return 0, true, nil
 	case !in.on:
 		return 0, true, c.dispatch(h.Type, body, h.Length)
@@ -170,7 +170,7 @@ func (c *Conn) header() (h record.Header, ok bool, err error) {
 		return h, false, abort(AlertProtocolVersion, "record: version %#04x is not of TLS", h.Version)
 	}
 	limit := record.MaxPlaintext
-	if in.on {
+	if in.on || in.skipping && h.Type == record.ApplicationData {
 		limit = record.MaxCiphertext13
 	}
 	if h.Length > limit {
