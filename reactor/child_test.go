@@ -1,7 +1,6 @@
 package reactor
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -108,9 +107,7 @@ func runOutOfDescriptors() error {
 	if err := ping(late); err != nil {
 		return fmt.Errorf("a connection after the shortage: %w", err)
 	}
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	r.Shutdown(now)
+	abandon(r)
 	return r.Err()
 }
 

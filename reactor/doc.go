@@ -10,14 +10,17 @@
 // Write of a [Conn] are tlsconn's: ErrWantRead and ErrWantWrite say "not now", and the loop calls
 // Received or Writable when it is worth trying again; the handler does nothing about them but return.
 //
-// An echo server's handler:
+// A proxy's handler, with one of these for each side (the package's example is an echo server):
 //
-//	func (e *echo) Received(c *reactor.Conn) {
-//		if _, err := c.ReadFrom(c); err == nil { // nil: the peer ended its direction
-//			c.CloseWrite()
+//	func (e *end) Received(c *reactor.Conn) {
+//		switch _, err := e.other.ReadFrom(c); err {
+//		case nil:
+//			e.other.CloseWrite() // c's peer has ended its direction
+//		case tlsconn.ErrWantWrite:
+//			c.PauseRead() // until the other side has room
 //		}
 //	}
-//	func (e *echo) Writable(c *reactor.Conn) { e.Received(c) }
+//	func (e *end) Writable(*reactor.Conn) { e.other.ResumeRead() }
 //
 // # Threads
 //

@@ -4,7 +4,7 @@ import "fmt"
 
 // A Handler is what the program does with a connection. Its methods run on the connection's loop, never
 // two at a time, and must not block. One Handler may serve many connections if it keeps no state of
-// theirs; state of one connection lives in a Handler of its own.
+// theirs; state of one connection lives in a Handler of its own. A panic in it ends the program.
 type Handler interface {
 	// Opened says that c is ready for data: a plain connection is accepted or connected, a TLS
 	// connection has completed its handshake. It is called at most once, before the other methods

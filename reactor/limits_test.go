@@ -320,10 +320,16 @@ func TestSteadyEchoDoesNotAllocate(t *testing.T) {
 			conn = tlsconn.Client(conn, clientConfig())
 		}
 		b := make([]byte, 100)
-		n := testing.AllocsPerRun(200, func() {
+		echo := func() {
 			conn.Write(b)
 			io.ReadFull(conn, b)
-		})
+		}
+		// The count is of the whole process, and under the race detector sync.Pool forgets on purpose: one
+		// clean measurement of five is what an allocation on the path cannot give.
+		n := testing.AllocsPerRun(200, echo)
+		for try := 0; n != 0 && try < 4; try++ {
+			n = testing.AllocsPerRun(200, echo)
+		}
 		if n != 0 {
 			t.Errorf("TLS %v: %v allocations for an echo", config != nil, n)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -192,8 +193,14 @@ func (l *Loop) addListener(ln *Listener, fd int) error {
 		closeDescriptor(fd)
 		return ErrStopped
 	}
-	a := &acceptor{listener: ln, fd: fd, index: len(l.listeners)}
-	l.listeners = append(l.listeners, a)
+	a := &acceptor{listener: ln, fd: fd}
+	// A place may be taken again at once: what an old event in this batch would do is to look into the
+	// new one's queue.
+	if a.index = slices.Index(l.listeners, nil); a.index < 0 {
+		a.index = len(l.listeners)
+		l.listeners = append(l.listeners, nil)
+	}
+	l.listeners[a.index] = a
 	if l.acceptPaused {
 		return nil
 	}
@@ -206,7 +213,7 @@ func (l *Loop) watchListener(a *acceptor) error {
 	return err
 }
 
-// removeListener ends the loop's part of ln. The place stays empty: an event of this turn may name it.
+// removeListener ends the loop's part of ln.
 func (l *Loop) removeListener(ln *Listener) {
 	for i, a := range l.listeners {
 		if a != nil && a.listener == ln {

@@ -79,9 +79,7 @@ func newReactor(t *testing.T, config Config) *Reactor {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		now, cancel := context.WithCancel(context.Background())
-		cancel()
-		r.Shutdown(now)
+		abandon(r)
 		if err := r.Err(); err != nil {
 			t.Errorf("a loop failed: %v", err)
 		}
@@ -90,6 +88,13 @@ func newReactor(t *testing.T, config Config) *Reactor {
 		}
 	})
 	return r
+}
+
+// abandon shuts r down without waiting for its connections.
+func abandon(r *Reactor) {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	r.Shutdown(now)
 }
 
 // A fakeClock stands still until it is moved.
@@ -225,7 +230,7 @@ func serve(t *testing.T, r *Reactor, config *tlsconn.Config, h Handler) string {
 	return serveEach(t, r, config, func(*Conn) Handler { return h })
 }
 
-func serveEach(t *testing.T, r *Reactor, config *tlsconn.Config, accept func(*Conn) Handler) string {
+func serveEach(t testing.TB, r *Reactor, config *tlsconn.Config, accept func(*Conn) Handler) string {
 	t.Helper()
 	ln, err := r.Listen("tcp", "127.0.0.1:0", ListenConfig{TLS: config, Accept: accept})
 	if err != nil {
@@ -321,7 +326,7 @@ func issue(key crypto.Signer) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -329,7 +334,7 @@ func must(t *testing.T, err error) {
 }
 
 // dialTCP connects a blocking peer.
-func dialTCP(t *testing.T, addr string) *net.TCPConn {
+func dialTCP(t testing.TB, addr string) *net.TCPConn {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	must(t, err)
