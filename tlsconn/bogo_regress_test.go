@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
 // These tests hold what BoGo, BoringSSL's conformance suite, has found.
@@ -68,4 +69,38 @@ func TestCertificateVerifyWithAnAlgorithmThatWasNotOffered(t *testing.T) {
 	}
 	err := verifySignature(nil, tls.PSSWithSHA256, []byte("message"), []byte("signature"))
 	wantAlert(t, "a key that x509 does not know", err, AlertUnsupportedCertificate)
+}
+
+// RFC 8446 4.4.4: what is not the expected verify_data is decrypt_error, of any length.
+func TestFinishedOfTheWrongLength(t *testing.T) {
+	for _, change := range []func([]byte) []byte{
+		func(mac []byte) []byte { return append(mac, 0) },
+		func(mac []byte) []byte { return mac[:len(mac)-1] },
+	} {
+		p := newPuppet(t, RoleClient, nil)
+		p.clientHello(nil)
+		p.hearServerFlight()
+		p.say(wire.AppendFinished(nil, change(p.finishedMAC(&p.clientHS))))
+		p.wantAlert(AlertDecryptError, "finished: ")
+	}
+}
+
+// RFC 8446 4.2.10 lets a server skip early data after a HelloRetryRequest by its
+// content type. It is ciphertext, so it may be longer than plaintext; it may not come
+// between the parts of a message (5.1), and not without end.
+func TestEarlyDataBeforeTheSecondHello(t *testing.T) {
+	retried := func() *puppet {
+		p := newPuppet(t, RoleClient, onlyP256)
+		p.clientHello(earlyHello)
+		p.hearServerHello()
+		return p
+	}
+	p := retried()
+	p.plain(record.Handshake, byte(wire.TypeClientHello), 0, 1, 0, 3, 3)
+	p.earlyData(100)
+	p.wantAlert(AlertUnexpectedMessage, "within a handshake message")
+
+	p = retried()
+	p.plain(record.ApplicationData, make([]byte, record.MaxCiphertext13)...)
+	p.wantAlert(AlertUnexpectedMessage, "application data in state")
 }
