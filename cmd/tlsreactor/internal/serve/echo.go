@@ -54,5 +54,6 @@ func (o *owing) Writable(c *reactor.Conn) {
 	if err == nil {
 		c.SetHandler(o.echo)
 		c.ResumeRead()
+		o.echo.Received(c) // the end of input may be in the engine already, which no event tells
 	}
 }

@@ -37,6 +37,7 @@ func (v *visitor) Received(c *reactor.Conn) {
 func (v *visitor) Writable(c *reactor.Conn) {
 	if v.answer(c) {
 		c.ResumeRead()
+		v.Received(c) // the end of input may be in the engine already, which no event tells
 	}
 }
 
