@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"slices"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
@@ -135,6 +136,13 @@ func (hs *client13) readCertificateRequest(m message) (State, error) {
 	}
 	if len(cr.SignatureAlgorithms) == 0 {
 		return 0, abort(AlertMissingExtension, "certificate_request: no signature_algorithms")
+	}
+	for _, e := range cr.Extensions {
+		// RFC 8446 4.3.2: "Clients MUST ignore unrecognized extensions"; but by 4.2 one
+		// that is recognized has to belong here.
+		if slices.Contains(notOfRequests, e) {
+			return 0, abort(AlertIllegalParameter, "certificate_request: %v does not belong here", e)
+		}
 	}
 	hs.certificateRequested = true
 	hs.transcript.Write(m.raw)

@@ -8,9 +8,16 @@ import (
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
+// ssl30 is the one legacy_version that RFC 8446 D.5 refuses for itself, with
+// protocol_version, whatever the message says besides.
+const ssl30 = 0x0300
+
 // checkHello refuses a ClientHello that TLS 1.3 forbids, whatever is selected.
 func (hs *server13) checkHello() error {
 	m := &hs.hello
+	if m.LegacyVersion == ssl30 {
+		return abort(AlertProtocolVersion, "client_hello: legacy_version is %#04x", m.LegacyVersion)
+	}
 	// RFC 8446 4.2.1: supported_versions alone decides; without it the client has at
 	// most TLS 1.2.
 	if !slices.Contains(m.SupportedVersions, tls.VersionTLS13) {

@@ -43,6 +43,8 @@ type puppet struct {
 	ccs         int    // change_cipher_spec records received
 	last        []byte // the message said last
 	tail        []byte // put behind the next message, into its record
+	// edit, if set, changes the next message as it is encoded.
+	edit func([]byte) []byte
 
 	hello     wire.ClientHello // the client's last, sent or received
 	share     *clientShare     // of a client
@@ -167,15 +169,21 @@ func (p *puppet) record(typ record.Type, content []byte, padding int) {
 // alert sends an alert of the given level.
 func (p *puppet) alert(level byte, a Alert) { p.record(record.Alert, []byte{level, byte(a)}, 0) }
 
-// say sends a handshake message in a record of its own and puts it into the transcript.
+// say sends a handshake message in a record of its own, or as many as it takes,
+// and puts it into the transcript.
 func (p *puppet) say(raw []byte) {
 	p.t.Helper()
 	if len(raw) == 0 {
 		p.t.Fatal("puppet: a message cannot be encoded")
 	}
+	if p.edit != nil {
+		raw, p.edit = p.edit(raw), nil
+	}
 	p.last = raw
 	p.log = append(p.log, raw...)
-	p.record(record.Handshake, append(slices.Clone(raw), p.tail...), 0)
+	for piece := range slices.Chunk(append(slices.Clone(raw), p.tail...), record.MaxPlaintext) {
+		p.record(record.Handshake, piece, 0)
+	}
 	p.tail = nil
 }
 
@@ -578,15 +586,27 @@ func (p *puppet) wantAlert(alert Alert, texts ...string) {
 			p.t.Fatalf("%v: error %q does not say %q", p.conn.role, p.err, text)
 		}
 	}
-	for {
-		if _, ok := p.take(); !ok {
-			break
-		}
-	}
+	p.hearAll()
 	if !slices.Equal(p.alerts, []Alert{alert}) || p.seen != len(p.tr.out.bytes) {
 		p.t.Fatalf("%v: alerts on the wire %v, want %v alone and last", p.conn.role, p.alerts, alert)
 	}
 	p.wantEnded(p.err)
+}
+
+// hearAll takes all that the Conn has sent, and follows its key updates.
+func (p *puppet) hearAll() {
+	p.t.Helper()
+	for {
+		raw, ok := p.take()
+		if !ok {
+			return
+		}
+		if wire.MessageType(raw[0]) == wire.TypeKeyUpdate {
+			next := p.read.secret
+			p.d.NextTrafficSecret(&next, &next)
+			p.read.install(p.d, p.suite, next)
+		}
+	}
 }
 
 // wantEnded checks that a failure sticks, in every verb, and leaves nothing behind.
@@ -887,7 +907,8 @@ func TestRepeatedMessages(t *testing.T) {
 	}
 }
 
-// keyChanges are the messages behind which the receiver reads under new keys.
+// keyChanges are the messages behind which the receiver reads under new keys, and
+// the two hellos that end a flight without that.
 var keyChanges = []struct {
 	name  string
 	conn  Role // that receives it
@@ -923,6 +944,15 @@ var keyChanges = []struct {
 		p.handshake()
 		p.tail = tail
 		p.keyUpdate(false)
+	}, nil},
+	{"client hello that asks for a retry", RoleServer, true, func(p *puppet, tail []byte) {
+		p.tail = tail
+		p.clientHello(nil)
+	}, nil},
+	{"hello retry request", RoleClient, true, func(p *puppet, tail []byte) {
+		p.hearClientHello()
+		p.tail = tail
+		p.helloRetryRequest(nil)
 	}, nil},
 	{"server hello", RoleClient, false, func(p *puppet, tail []byte) {
 		p.hearClientHello()
@@ -979,7 +1009,7 @@ func TestMessagesMustNotSpanKeyChanges(t *testing.T) {
 				if k.after != nil {
 					k.after(p)
 				}
-				p.wantAlert(AlertUnexpectedMessage, "more data behind a message that changes keys")
+				p.wantAlert(AlertUnexpectedMessage, "more data behind a message")
 			})
 		}
 	}
@@ -1008,4 +1038,38 @@ func TestMessagesDuringAnOffloadedSignature(t *testing.T) {
 	p.hear(wire.TypeCertificateVerify)
 	p.hearServerFinished()
 	p.wantAlert(AlertUnexpectedMessage, "got key_update in state expectClientFinished")
+}
+
+// extensionsAt returns where the extension block of a hello or of
+// EncryptedExtensions begins: at its length.
+func extensionsAt(raw []byte) int {
+	at := wire.HeaderLen
+	switch wire.MessageType(raw[0]) {
+	case wire.TypeClientHello:
+		at += 2 + 32
+		at += 1 + int(raw[at])
+		at += 2 + int(binary.BigEndian.Uint16(raw[at:]))
+		at += 1 + int(raw[at])
+	case wire.TypeServerHello:
+		at += 2 + 32
+		at += 1 + int(raw[at]) + 2 + 1
+	}
+	return at
+}
+
+// addExtension returns raw with one more extension, in front of the others.
+func addExtension(raw []byte, typ wire.ExtensionType, body []byte) []byte {
+	at := extensionsAt(raw)
+	ext := binary.BigEndian.AppendUint16(nil, uint16(typ))
+	ext = binary.BigEndian.AppendUint16(ext, uint16(len(body)))
+	ext = append(ext, body...)
+	block := slices.Concat(ext, raw[at+2:])
+	out := binary.BigEndian.AppendUint16(slices.Clone(raw[:at]), uint16(len(block)))
+	return setLength(append(out, block...))
+}
+
+// setLength corrects the length in the header of a message, in place.
+func setLength(raw []byte) []byte {
+	copy(raw, wire.AppendHeader(nil, wire.MessageType(raw[0]), len(raw)-wire.HeaderLen))
+	return raw
 }

@@ -68,6 +68,9 @@ func (hs *client13) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 	if sh.IsHelloRetryRequest() {
 		name, allowed = "hello_retry_request", retryExtensions
 	}
+	if sh.LegacyVersion == ssl30 {
+		return nil, abort(AlertProtocolVersion, "%s: legacy_version is %#04x", name, sh.LegacyVersion)
+	}
 	if sh.SupportedVersion == 0 {
 		tail := [8]byte(sh.Random[24:])
 		if tail == wire.DowngradeTLS12 || tail == wire.DowngradeTLS11 {
@@ -111,6 +114,12 @@ var (
 	retryExtensions       = []wire.ExtensionType{wire.ExtKeyShare, wire.ExtCookie, wire.ExtSupportedVersions}
 	encryptedExtensions   = []wire.ExtensionType{wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN, wire.ExtEarlyData, wire.ExtRecordSizeLimit}
 )
+
+// notOfRequests are what we recognize and the same table keeps out of a CertificateRequest.
+var notOfRequests = []wire.ExtensionType{
+	wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN, wire.ExtKeyShare, wire.ExtSupportedVersions, wire.ExtCookie,
+	wire.ExtPreSharedKey, wire.ExtPSKModes, wire.ExtEarlyData, wire.ExtPostHandshakeAuth, wire.ExtRecordSizeLimit,
+}
 
 // onlyOffered obeys RFC 8446 4.2: a response to an extension that was not sent
 // is unsupported_extension, and one that belongs into another message
