@@ -72,9 +72,11 @@ func (l *Loop) beginClose(c *Conn) {
 		return
 	}
 	switch c.reason {
-	case ReasonPeerReset, ReasonTruncated, ReasonPeerAlert, ReasonTransport:
-		l.closeNow(c) // nobody takes what we could send
+	case ReasonPeerReset, ReasonTruncated, ReasonPeerAlert, ReasonTransport,
+		ReasonHandshakeTimeout, ReasonConnect, ReasonReset, ReasonShutdown:
+		l.closeNow(c) // nobody takes what we could send, or it was decided not to send
 		return
+	case ReasonProtocol: // the engine has queued its alert
 	case ReasonDone, ReasonClosed, ReasonIdle:
 		if c.tls != nil && !c.outputEnded {
 			// An error shows again in the flush, or is the engine's own, which has queued its alert.

@@ -274,11 +274,13 @@ func (l *Loop) acceptSome(a *acceptor) {
 		}
 		fd, remote, outcome := acceptOne(a.fd)
 		switch outcome {
+		case acceptedOne:
+			l.counters.accepted.Add(1)
+			l.welcome(a, fd, remote)
 		case acceptEmpty:
 			a.ready = false
 			return
 		case acceptGone:
-			continue
 		case acceptNoDescriptor:
 			l.counters.outOfDescriptors.Add(1)
 			l.shed(a)
@@ -287,8 +289,6 @@ func (l *Loop) acceptSome(a *acceptor) {
 			l.pauseAccepting(acceptPause)
 			return
 		}
-		l.counters.accepted.Add(1)
-		l.welcome(a, fd, remote)
 	}
 }
 

@@ -28,6 +28,7 @@ func (l *Loop) serve(c *Conn, e poller.Event) {
 		l.serveOpen(c, e.Is(poller.CanWrite), e.Is(poller.CanRead))
 	case phaseFlushing, phaseLingering:
 		l.continueClose(c)
+	case phaseClosed, phaseGone: // has no slot, so no event finds it
 	}
 }
 
@@ -138,5 +139,6 @@ func (l *Loop) expired(c *Conn) {
 		c.finish(ReasonIdle, nil)
 	case phaseFlushing, phaseLingering:
 		l.closeNow(c)
+	case phaseClosed, phaseGone: // has no deadline
 	}
 }
