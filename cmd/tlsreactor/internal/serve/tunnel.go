@@ -62,10 +62,12 @@ func carry(sink, source *reactor.Conn) (ended bool) {
 	case nil:
 		sink.CloseWrite() // an error ends the sink, and its Closed tells of it
 		return true
-	case tlsconn.ErrWantWrite:
+	case tlsconn.ErrWantRead: // the source has no more for now
+	default:
+		// The sink is full, or one of them is ending, of which Closed will tell: until then a source
+		// that is not read would have Received called for nothing, on each turn.
 		source.PauseRead()
 	}
-	// Any other error is a want of the source, or the end of one of them, of which Closed tells.
 	return false
 }
 
