@@ -13,10 +13,16 @@ import (
 // observed is what the callbacks of a Config saw of its one connection.
 type observed struct {
 	selected     int // the credential that signed, by its place in the list; -1 for the default one
+	signed       int // how often any did
 	verified     int // how often the peer's chain was verified
 	verifyFailed bool
 	advertised   []string              // by a client, of ALPN
 	schemes      []tls.SignatureScheme // that the peer accepts
+}
+
+func (o *observed) signedWith(credential int) {
+	o.selected = credential
+	o.signed++
 }
 
 // neverOffered is a protocol that no test knows: a server that has only this one
@@ -65,7 +71,7 @@ func (s *settings) config(seen *observed) (*tlsconn.Config, error) {
 func (s *settings) certificates(seen *observed) ([]tls.Certificate, error) {
 	var certs []tls.Certificate
 	for i := range s.credentials {
-		cert, err := s.credentials[i].load(func() { seen.selected = i })
+		cert, err := s.credentials[i].load(func() { seen.signedWith(i) })
 		if err != nil {
 			return nil, fmt.Errorf("credential %d: %w", i, err)
 		}
@@ -74,7 +80,7 @@ func (s *settings) certificates(seen *observed) ([]tls.Certificate, error) {
 	if s.credential.certFile == "" {
 		return certs, nil
 	}
-	cert, err := s.credential.load(func() { seen.selected = -1 })
+	cert, err := s.credential.load(func() { seen.signedWith(-1) })
 	if err != nil {
 		return nil, fmt.Errorf("default credential: %w", err)
 	}

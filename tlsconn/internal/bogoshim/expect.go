@@ -12,8 +12,11 @@ import (
 // expect holds a complete handshake against what the test expects of it.
 func (x *connection) expect() error {
 	state := x.conn.ConnectionState()
-	if !state.HandshakeComplete {
+	switch {
+	case !state.HandshakeComplete:
 		return broken("Handshake returned nil, but HandshakeComplete is false")
+	case x.set.async && x.pending.begun == 0:
+		return broken("neither a signature nor a verification was pending")
 	}
 	for _, check := range []func(*tlsconn.ConnectionState) error{x.expectNegotiated, x.expectNames, x.expectPeer} {
 		if err := check(&state); err != nil {
@@ -87,6 +90,8 @@ func (x *connection) expectPeer(state *tlsconn.ConnectionState) error {
 		return fmt.Errorf("expected a certificate of the peer")
 	case !s.server && x.seen.verified != 1:
 		return broken("the peer's chain was verified %d times", x.seen.verified)
+	case s.server && x.seen.signed != 1:
+		return broken("the private key signed %d times", x.seen.signed)
 	case s.expectVerifyRes && x.seen.verifyFailed != s.verifyFail:
 		return fmt.Errorf("expected the verification to fail: %t, it did: %t", s.verifyFail, x.seen.verifyFailed)
 	case s.expectSelectedCredential != nil && *s.expectSelectedCredential != x.seen.selected:

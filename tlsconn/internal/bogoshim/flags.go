@@ -98,7 +98,6 @@ var flags = map[string]flag{
 	"-verify-fail":                    on(func(s *settings) *bool { return &s.verifyFail }),
 	"-require-any-client-certificate": on(func(s *settings) *bool { return &s.requestAnyCert }),
 	"-use-custom-verify-callback":     on(func(s *settings) *bool { return &s.customVerify }),
-	"-reverify-on-resume":             on(func(s *settings) *bool { return &s.reverify }),
 	"-expect-verify-result":           on(func(s *settings) *bool { return &s.expectVerifyRes }),
 
 	"-export-keying-material":       number(func(s *settings) *int { return &s.exportLength }),

@@ -40,9 +40,9 @@ type settings struct {
 	credentials []credential
 
 	// Whom to trust.
-	trustCert                               string
-	verifyPeer, verifyFail, requestAnyCert  bool
-	customVerify, reverify, expectVerifyRes bool
+	trustCert                              string
+	verifyPeer, verifyFail, requestAnyCert bool
+	customVerify, expectVerifyRes          bool
 
 	// What to do once connected.
 	exportLength                            int
