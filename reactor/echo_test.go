@@ -118,6 +118,43 @@ func TestDecryptedDataInTheEngineIsRescheduled(t *testing.T) {
 	}
 }
 
+// The end of input lies in the engine behind the data, in the same read. A handler that reads once for
+// each call must still be told: nothing else will come from the socket.
+func TestEndThatWaitsInTheEngineIsTold(t *testing.T) {
+	for _, end := range []string{"close_notify", "an alert"} {
+		t.Run(end, func(t *testing.T) {
+			r := newReactor(t, Config{})
+			p := newProbe()
+			calls := 0
+			p.onReceived = func(c *Conn) {
+				calls++
+				if _, err := c.Read(c.Loop().Scratch()); err == io.EOF {
+					c.Close()
+				}
+			}
+			addr := serve(t, r, serverConfig(), p)
+			conn := dialTLS(t, addr)
+			c := <-p.opened
+			release := holdLoop(t, c.Loop())
+			_, err := conn.Write([]byte("data"))
+			must(t, err)
+			want := ReasonClosed
+			if end == "close_notify" {
+				must(t, conn.CloseWrite())
+			} else {
+				_, err := conn.NetConn().Write([]byte{23, 3, 3, 0, 32, 31: 0, 36: 0}) // cannot be opened
+				must(t, err)
+				want = ReasonProtocol
+			}
+			release()
+			p.wantClosed(t, want)
+			if calls != 2 {
+				t.Errorf("%d calls of Received, want 2", calls)
+			}
+		})
+	}
+}
+
 func TestPausedConnectionWithDecryptedDataDoesNotSpin(t *testing.T) {
 	r := newReactor(t, Config{})
 	p := newProbe()

@@ -1,5 +1,7 @@
 package reactor
 
+import "github.com/tlsreactor/tlsreactor/tlsconn"
+
 // touch marks c to be settled at the end of the turn: some verb or event may have changed what it
 // wants.
 func (c *Conn) touch() {
@@ -17,8 +19,8 @@ func (c *Conn) renewBudgets() {
 	}
 }
 
-// hasWork reports whether c has something to do that epoll will not tell: decrypted bytes or whole
-// records in the engine, or room for output that only a spent budget kept from use.
+// hasWork reports whether c has something to do that epoll will not tell: decrypted bytes, whole
+// records or the end of input in the engine, or room for output that only a spent budget kept from use.
 func (c *Conn) hasWork() bool {
 	if c.phase != phaseOpen || c.reason != 0 {
 		return false
@@ -31,9 +33,14 @@ func (c *Conn) owesWritable() bool {
 	return c.awaitsRoom && !c.pending() && (c.tls != nil || !c.full)
 }
 
-// hasInput reports whether the engine has input that the handler cares to read.
+// hasInput reports whether the engine has input that the handler cares to read: data, or the end of it.
+// An engine that wants no input any more, while Read has not said so yet, has met the end behind
+// the data that it returned last.
 func (c *Conn) hasInput() bool {
-	return c.tls != nil && !c.paused && !c.inputEnded && c.tls.Buffered() > 0
+	if c.tls == nil || c.paused || c.inputEnded {
+		return false
+	}
+	return c.tls.Buffered() > 0 || c.tls.Wants()&tlsconn.WantRead == 0
 }
 
 // enqueue puts c on the ready list, to be served in the next turn.
