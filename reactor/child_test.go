@@ -78,6 +78,9 @@ func runOutOfDescriptors() error {
 		}
 		step()
 	}
+	if n := r.Counters(); n.Shed == 0 {
+		return fmt.Errorf("nobody was told that there is no room: %+v", n)
+	}
 	before := r.Counters()
 	for range 50 {
 		step()

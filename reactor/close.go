@@ -121,9 +121,6 @@ func (l *Loop) closeNow(c *Conn) {
 	if c.phase >= phaseClosed {
 		return
 	}
-	if c.phase == phaseHandshaking {
-		l.counters.handshakesFailed.Add(1)
-	}
 	l.unwatch(c)
 	if c.fd >= 0 {
 		closeDescriptor(int(c.fd))

@@ -127,26 +127,28 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 // ReadFrom writes what it reads from source, without a copy on the way to where it is sealed, until
 // source ends (nil), source fails (its error as it is; a Conn's ErrWantRead among them), or the output
 // is full or this turn's budget spent (tlsconn.ErrWantWrite, upon which Writable is called). source may
-// be another Conn of the same loop, not c itself. n bytes were read and accepted, with any error.
+// be another Conn of the same loop, not c itself, and may not use ReadFrom on its part. n bytes were read
+// and accepted, with any error.
 func (c *Conn) ReadFrom(source io.Reader) (n int64, err error) {
 	if err := c.writable(); err != nil {
 		return 0, err
 	}
 	s := &c.loop.source
-	outer := *s // a source may itself use ReadFrom of another connection
+	if s.from != nil {
+		return 0, tlsconn.ErrReentrant
+	}
 	*s = boundedSource{from: source, left: int(c.writeLeft)}
 	if c.tls != nil {
 		n, err = c.tls.ReadFrom(s)
 	} else {
 		n, err = c.readFromPlain(s)
 	}
+	failed := s.err
+	*s = boundedSource{}
 	c.writeLeft -= int32(n)
 	if err == errSource {
-		err = s.err
-		*s = outer
-		return n, err
+		return n, failed
 	}
-	*s = outer
 	return n, c.written(err)
 }
 

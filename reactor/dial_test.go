@@ -243,6 +243,28 @@ func TestConnectToItselfIsARefusal(t *testing.T) {
 	}
 }
 
+type nested struct{ c *Conn }
+
+func (s nested) Read([]byte) (int, error) {
+	_, err := s.c.ReadFrom(endless{})
+	return 0, err
+}
+
+func TestReadFromWithinReadFromIsRefused(t *testing.T) {
+	r := newReactor(t, Config{})
+	p := newProbe()
+	dialTCP(t, serve(t, r, nil, p))
+	c := <-p.opened
+	onLoop(t, c.Loop(), func() {
+		if n, err := c.ReadFrom(nested{c}); n != 0 || err != tlsconn.ErrReentrant {
+			t.Errorf("ReadFrom = %d, %v", n, err)
+		}
+		if n, err := c.Write([]byte("x")); n != 1 || err != nil {
+			t.Errorf("Write after that = %d, %v: the misuse must do no harm", n, err)
+		}
+	})
+}
+
 // The terminator's path: TLS in, plain to a backend, and back, both ends closing in turn.
 type tunnelEnd struct {
 	other *Conn

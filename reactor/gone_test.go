@@ -260,7 +260,7 @@ func TestGarbageGetsAnAlertAndIsNotHeldOpen(t *testing.T) {
 	if err := p.wantClosed(t, ReasonProtocol); !errors.As(err, &alert) {
 		t.Errorf("error %v", err)
 	}
-	if n := r.Counters(); n.Closed[ReasonProtocol] != 1 {
+	if n := r.Counters(); n.Closed[ReasonProtocol] != 1 || n.HandshakesFailed != 1 {
 		t.Errorf("counters: %+v", n)
 	}
 }

@@ -278,6 +278,13 @@ func (l *Loop) unwatch(c *Conn) {
 func (l *Loop) setPhase(c *Conn, next phase) {
 	if c.phase == phaseHandshaking {
 		l.handshaking--
+		switch {
+		case c.tls == nil || next == phaseHandshaking: // a plain connection, or the beginning
+		case next == phaseOpen:
+			l.counters.handshakesCompleted.Add(1)
+		default:
+			l.counters.handshakesFailed.Add(1)
+		}
 	}
 	if next == phaseHandshaking {
 		l.handshaking++

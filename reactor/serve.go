@@ -97,7 +97,6 @@ func (l *Loop) serveHandshake(c *Conn, ready poller.Ready) {
 	}
 	switch err := c.tls.Handshake(); err {
 	case nil:
-		l.counters.handshakesCompleted.Add(1)
 		l.open(c)
 	case tlsconn.ErrWantRead, tlsconn.ErrWantWrite, tlsconn.ErrWantApp:
 	default:
