@@ -1,0 +1,498 @@
+package tlsconn
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The peer of this file is OpenSSL, whose contract this package took: s_client
+// and s_server, over loopback.
+
+// opensslGroups are the groups that every OpenSSL 3 has, by its names.
+var opensslGroups = map[tls.CurveID]string{tls.X25519: "X25519", tls.CurveP256: "P-256", tls.CurveP384: "P-384", tls.CurveP521: "P-521"}
+
+// program is a running openssl command.
+type program struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	lines chan string // of both outputs, closed at the end
+	seen  []string
+}
+
+// openssl starts a command, which ends with the test at the latest.
+func openssl(t *testing.T, args ...string) *program {
+	t.Helper()
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Fatal("the openssl command is missing: `make deps` installs it")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	p := &program{t: t, cmd: exec.CommandContext(ctx, path, args...), lines: make(chan string, 1000)}
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stdout, p.cmd.Stderr = w, w
+	err = p.cmd.Start()
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.lines)
+		defer out.Close()
+		for scanner := bufio.NewScanner(out); scanner.Scan(); {
+			p.lines <- scanner.Text()
+		}
+	}()
+	t.Cleanup(func() {
+		cancel() // ends the command if the test has not
+		for range p.lines {
+		}
+		_ = p.cmd.Wait() // its result counts where a test has waited for it
+	})
+	return p
+}
+
+// expect reads the output up to a line that holds text, and returns the line.
+func (p *program) expect(text string) string {
+	p.t.Helper()
+	for line := range p.lines {
+		p.seen = append(p.seen, line)
+		if strings.Contains(line, text) {
+			return line
+		}
+	}
+	p.t.Fatalf("openssl %s: no %q in its output:\n%s", p.cmd.Args[1], text, strings.Join(p.seen, "\n"))
+	return ""
+}
+
+// say writes a line to the command's input.
+func (p *program) say(line string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
+		p.t.Fatalf("openssl %s: %v", p.cmd.Args[1], err)
+	}
+}
+
+// end waits for the command to end well, and returns all of its output.
+func (p *program) end() string {
+	p.t.Helper()
+	p.stdin.Close()
+	for line := range p.lines {
+		p.seen = append(p.seen, line)
+	}
+	output := strings.Join(p.seen, "\n")
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Fatalf("openssl %s: %v\n%s", p.cmd.Args[1], err, output)
+	}
+	return output
+}
+
+// pemFiles writes the CA's certificate, and a certificate with its key.
+func pemFiles(t *testing.T, ca *testCA, cert tls.Certificate) (caFile, certFile, keyFile string) {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write("ca.pem", "CERTIFICATE", ca.cert.Raw), write("cert.pem", "CERTIFICATE", cert.Certificate[0]), write("key.pem", "PRIVATE KEY", key)
+}
+
+// sClient starts `openssl s_client` with args against a server of ours.
+func sClient(t *testing.T, config *Config, args ...string) (*Conn, *program) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	args = append([]string{"s_client", "-connect", l.Addr().String(), "-servername", "example.org"}, args...)
+	p := openssl(t, args...)
+	if err := l.(*net.TCPListener).SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	socket, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Server(withDeadline(t, socket), config), p
+}
+
+// sServer starts `openssl s_server` with args and returns its address.
+func sServer(t *testing.T, args ...string) (addr string, p *program) {
+	t.Helper()
+	p = openssl(t, append([]string{"s_server", "-accept", "127.0.0.1:0"}, args...)...)
+	return strings.TrimPrefix(p.expect("ACCEPT "), "ACCEPT "), p
+}
+
+// dial connects a client of ours.
+func dial(t *testing.T, addr string, config *Config) *Conn {
+	t.Helper()
+	socket, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Client(withDeadline(t, socket), config)
+}
+
+// withDeadline makes a hang of the peer's a failure.
+func withDeadline(t *testing.T, socket net.Conn) net.Conn {
+	t.Helper()
+	t.Cleanup(func() { socket.Close() })
+	if err := socket.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return socket
+}
+
+// wantRead reads exactly text.
+func wantRead(t *testing.T, conn *Conn, text string) {
+	t.Helper()
+	got := make([]byte, len(text))
+	if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
+		t.Fatalf("read %q, %v; want %q", got, err, text)
+	}
+}
+
+// wantEnd reads the peer's close_notify.
+func wantEnd(t *testing.T, conn *Conn) {
+	t.Helper()
+	if n, err := conn.Read(make([]byte, 100)); n != 0 || err != io.EOF {
+		t.Fatalf("Read = %d, %v; want io.EOF", n, err)
+	}
+}
+
+// bye sends close_notify, unless that is done, and closes the socket, for whose
+// end openssl waits.
+func bye(t *testing.T, conn *Conn) {
+	t.Helper()
+	if err := conn.CloseWrite(); err != nil {
+		t.Error(err)
+	}
+	if err := conn.transport.(io.Closer).Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// wantWrite writes all of text.
+func wantWrite(t *testing.T, conn *Conn, text string) {
+	t.Helper()
+	if n, err := conn.Write([]byte(text)); err != nil || n != len(text) {
+		t.Fatalf("Write = %d, %v", n, err)
+	}
+}
+
+// eachParameter runs f with every group, suite and kind of certificate that
+// OpenSSL 3.0 has.
+func eachParameter(t *testing.T, kinds func(*testing.T, *testCA, keyKind) func(t *testing.T, group tls.CurveID, suite uint16)) {
+	ca := newTestCA(t)
+	for kind, name := range testKinds {
+		t.Run(name, func(t *testing.T) {
+			f := kinds(t, ca, kind)
+			for group := range opensslGroups {
+				for _, suite := range testSuites {
+					t.Run(fmt.Sprintf("%v, %s", group, tls.CipherSuiteName(suite)), func(t *testing.T) { f(t, group, suite) })
+				}
+			}
+		})
+	}
+}
+
+func TestOpenSSLClient(t *testing.T) {
+	eachParameter(t, func(t *testing.T, ca *testCA, kind keyKind) func(*testing.T, tls.CurveID, uint16) {
+		cert := ca.issue(t, kind, "example.org")
+		caFile, _, _ := pemFiles(t, ca, cert)
+		config := serverFor(cert)
+		return func(t *testing.T, group tls.CurveID, suite uint16) {
+			conn, p := sClient(t, config, "-tls1_3", "-groups", opensslGroups[group], "-ciphersuites", tls.CipherSuiteName(suite),
+				"-alpn", "h2,http/1.1", "-CAfile", caFile, "-verify_hostname", "example.org", "-verify_return_error",
+				"-attime", fmt.Sprint(testTime.Unix()))
+			if err := conn.Handshake(); err != nil {
+				t.Fatal(err)
+			}
+			st := conn.ConnectionState()
+			if st.Group != group || st.CipherSuite != suite || st.ServerName != "example.org" || st.NegotiatedProtocol != "http/1.1" {
+				t.Errorf("%+v", st)
+			}
+			p.say("a line")
+			wantRead(t, conn, "a line\n")
+			wantWrite(t, conn, "an answer\n")
+			p.expect("an answer")
+			p.stdin.Close() // s_client sends close_notify
+			wantEnd(t, conn)
+			bye(t, conn)
+			output := p.end()
+			for _, want := range []string{"Cipher is " + tls.CipherSuiteName(suite), "ALPN protocol: http/1.1", "Verify return code: 0 (ok)"} {
+				if !strings.Contains(output, want) {
+					t.Errorf("no %q in the output of s_client:\n%s", want, output)
+				}
+			}
+		}
+	})
+}
+
+func TestOpenSSLServer(t *testing.T) {
+	eachParameter(t, func(t *testing.T, ca *testCA, kind keyKind) func(*testing.T, tls.CurveID, uint16) {
+		_, certFile, keyFile := pemFiles(t, ca, ca.issue(t, kind, "example.org"))
+		// -rev: each line comes back reversed, and CLOSE closes.
+		addr, _ := sServer(t, "-tls1_3", "-cert", certFile, "-key", keyFile, "-rev", "-alpn", "http/1.1")
+		return func(t *testing.T, group tls.CurveID, suite uint16) {
+			config := clientFor(ca)
+			config.CurvePreferences, config.CipherSuites = []tls.CurveID{group}, []uint16{suite}
+			conn := dial(t, addr, config)
+			wantWrite(t, conn, "a line\n")
+			wantRead(t, conn, "enil a\n")
+			st := conn.ConnectionState()
+			if st.Group != group || st.CipherSuite != suite || st.NegotiatedProtocol != "http/1.1" || len(st.VerifiedChains) != 1 {
+				t.Errorf("%+v", st)
+			}
+			wantWrite(t, conn, "CLOSE\n") // s_server sends close_notify
+			wantEnd(t, conn)
+			if err := conn.CloseWrite(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func TestOpenSSLClosesAfterUs(t *testing.T) {
+	ca := newTestCA(t)
+	cert := ca.issue(t, keyECDSA, "example.org")
+	_, certFile, keyFile := pemFiles(t, ca, cert)
+	t.Run("s_client", func(t *testing.T) {
+		conn, p := sClient(t, serverFor(cert))
+		wantWrite(t, conn, "goodbye\n")
+		if err := conn.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		wantEnd(t, conn)
+		bye(t, conn)
+		p.expect("goodbye")
+		p.expect("closed")
+		p.end()
+	})
+	t.Run("s_server", func(t *testing.T) {
+		addr, p := sServer(t, "-cert", certFile, "-key", keyFile, "-rev", "-naccept", "1")
+		conn := dial(t, addr, clientFor(ca))
+		wantWrite(t, conn, "goodbye\n")
+		if err := conn.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		wantRead(t, conn, "eybdoog\n") // our half alone is closed
+		wantEnd(t, conn)
+		bye(t, conn)
+		p.end()
+	})
+}
+
+func TestOpenSSLHelloRetryRequest(t *testing.T) {
+	ca := newTestCA(t)
+	cert := ca.issue(t, keyECDSA, "example.org")
+	_, certFile, keyFile := pemFiles(t, ca, cert)
+	for wanted, name := range opensslGroups {
+		first := tls.CurveP384
+		if wanted == first {
+			first = tls.X25519
+		}
+		check := func(t *testing.T, conn *Conn) {
+			if st := conn.ConnectionState(); !st.HelloRetryRequest || st.Group != wanted {
+				t.Errorf("%+v", st)
+			}
+		}
+		t.Run("s_client is asked for "+name, func(t *testing.T) {
+			server := serverFor(cert)
+			server.CurvePreferences = []tls.CurveID{wanted}
+			conn, p := sClient(t, server, "-groups", opensslGroups[first]+":"+name)
+			p.say("after a retry")
+			wantRead(t, conn, "after a retry\n")
+			check(t, conn)
+			p.stdin.Close()
+			wantEnd(t, conn)
+			bye(t, conn)
+			p.end()
+		})
+		t.Run("s_server asks for "+name, func(t *testing.T) {
+			addr, _ := sServer(t, "-cert", certFile, "-key", keyFile, "-rev", "-groups", name)
+			client := clientFor(ca)
+			client.CurvePreferences = []tls.CurveID{first, wanted}
+			conn := dial(t, addr, client)
+			wantWrite(t, conn, "after a retry\n")
+			wantRead(t, conn, "yrter a retfa\n")
+			check(t, conn)
+		})
+	}
+}
+
+// secrets tells which traffic keys a call has changed.
+func (c *Conn) secrets() [2]string { return [2]string{string(c.in.secret[:]), string(c.out.secret[:])} }
+
+// s_client's commands: k updates its key, K asks us to do so too.
+func TestOpenSSLClientKeyUpdate(t *testing.T) {
+	ca := newTestCA(t)
+	conn, p := sClient(t, serverFor(ca.issue(t, keyECDSA, "example.org")))
+	if err := conn.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	for i, command := range []string{"k", "K", "k", "K"} {
+		before := conn.secrets()
+		p.say(command)
+		p.expect("KEYUPDATE")
+		line := fmt.Sprintf("line %d", i)
+		p.say(line)
+		wantRead(t, conn, line+"\n")
+		after := conn.secrets()
+		if after[0] == before[0] || (after[1] != before[1]) != (command == "K") {
+			t.Errorf("%s: our receiving key is changed: %v, our sending key: %v", command, after[0] != before[0], after[1] != before[1])
+		}
+		wantWrite(t, conn, "answer to "+line+"\n")
+		p.expect("answer to " + line)
+	}
+	// And our own, which asks s_client to update in turn.
+	for i, request := range []bool{false, true} {
+		before := conn.secrets()
+		if err := conn.KeyUpdate(request); err != nil {
+			t.Fatal(err)
+		}
+		word := fmt.Sprintf("own update %d", i)
+		wantWrite(t, conn, word+"\n")
+		p.expect(word)
+		p.say("and a line")
+		wantRead(t, conn, "and a line\n")
+		if after := conn.secrets(); after[1] == before[1] || (after[0] != before[0]) != request {
+			t.Errorf("KeyUpdate(%v): our receiving key is changed: %v", request, after[0] != before[0])
+		}
+	}
+	p.stdin.Close()
+	wantEnd(t, conn)
+	bye(t, conn)
+	p.end()
+}
+
+// tapped tells each time that its Read is called.
+type tapped struct {
+	net.Conn
+	reads chan struct{}
+}
+
+func (c *tapped) Read(p []byte) (int, error) {
+	c.reads <- struct{}{}
+	return c.Conn.Read(p)
+}
+
+// s_server's commands are the same, but it tells nothing of them in time: that
+// our Read goes back to the transport shows that it has had the KeyUpdate.
+func TestOpenSSLServerKeyUpdate(t *testing.T) {
+	ca := newTestCA(t)
+	_, certFile, keyFile := pemFiles(t, ca, ca.issue(t, keyECDSA, "example.org"))
+	addr, p := sServer(t, "-cert", certFile, "-key", keyFile, "-num_tickets", "0", "-naccept", "1")
+	conn := dial(t, addr, clientFor(ca))
+	tap := &tapped{conn.transport.(net.Conn), make(chan struct{}, 100)}
+	if err := conn.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	conn.transport = tap
+	for i, command := range []string{"k", "K", "k", "K"} {
+		before := conn.secrets()
+		line := fmt.Sprintf("line %d\n", i)
+		result := make(chan error, 1)
+		got := make([]byte, len(line))
+		go func() {
+			_, err := io.ReadFull(conn, got)
+			result <- err
+		}()
+		<-tap.reads
+		p.say(command)
+		<-tap.reads
+		p.say(strings.TrimSuffix(line, "\n"))
+		if err := <-result; err != nil || string(got) != line {
+			t.Fatalf("%s: read %q, %v", command, got, err)
+		}
+		after := conn.secrets()
+		if after[0] == before[0] || (after[1] != before[1]) != (command == "K") {
+			t.Errorf("%s: our receiving key is changed: %v, our sending key: %v", command, after[0] != before[0], after[1] != before[1])
+		}
+		wantWrite(t, conn, "answer to "+line)
+		p.expect("answer to " + strings.TrimSuffix(line, "\n"))
+	}
+	if err := conn.KeyUpdate(true); err != nil {
+		t.Fatal(err)
+	}
+	wantWrite(t, conn, "under our own\n")
+	p.expect("under our own")
+	if err := conn.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	wantEnd(t, conn)
+	bye(t, conn)
+	p.end()
+}
+
+func TestOpenSSLRefusals(t *testing.T) {
+	ca := newTestCA(t)
+	cert := ca.issue(t, keyECDSA, "example.org")
+	_, certFile, keyFile := pemFiles(t, ca, cert)
+	t.Run("s_client has TLS 1.2 alone", func(t *testing.T) {
+		conn, p := sClient(t, serverFor(cert), "-tls1_2")
+		wantAlert(t, "server", conn.Handshake(), AlertProtocolVersion)
+		p.expect("alert protocol version")
+	})
+	t.Run("s_client has none of our protocols", func(t *testing.T) {
+		conn, p := sClient(t, serverFor(cert), "-alpn", "mqtt")
+		wantAlert(t, "server", conn.Handshake(), AlertNoApplicationProtocol)
+		p.expect("no application protocol")
+	})
+	t.Run("s_client does not trust us", func(t *testing.T) {
+		conn, _ := sClient(t, serverFor(cert), "-verify_return_error", "-CAfile", certFile)
+		// OpenSSL has no keys to write with yet, and says it unprotected: what anybody
+		// could say is not believed, but told.
+		err := conn.Handshake()
+		wantAlert(t, "server", err, AlertUnexpectedMessage)
+		if !strings.Contains(err.Error(), AlertUnknownCA.String()) {
+			t.Errorf("%q does not tell what the client said", err)
+		}
+	})
+	t.Run("s_server has TLS 1.2 alone", func(t *testing.T) {
+		addr, _ := sServer(t, "-cert", certFile, "-key", keyFile, "-tls1_2")
+		wantPeerAlert(t, "client", dial(t, addr, clientFor(ca)).Handshake(), AlertProtocolVersion)
+	})
+	t.Run("s_server requires a client certificate", func(t *testing.T) {
+		addr, _ := sServer(t, "-cert", certFile, "-key", keyFile, "-Verify", "1", "-rev")
+		conn := dial(t, addr, clientFor(ca))
+		if err := conn.Handshake(); err != nil {
+			t.Fatal(err) // in TLS 1.3 the refusal comes behind the client's Finished
+		}
+		_, err := conn.Read(make([]byte, 1))
+		wantPeerAlert(t, "client", err, AlertCertificateRequired)
+	})
+	t.Run("s_server asks for a client certificate and goes on without", func(t *testing.T) {
+		addr, _ := sServer(t, "-cert", certFile, "-key", keyFile, "-verify", "1", "-rev")
+		conn := dial(t, addr, clientFor(ca))
+		wantWrite(t, conn, "without one\n")
+		wantRead(t, conn, "eno tuohtiw\n")
+	})
+}
