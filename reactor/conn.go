@@ -86,9 +86,9 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 	if c.tls != nil {
 		n, err = c.tls.Read(p)
 	} else {
-		n, err = (*socket)(c).Read(p)
+		n, err = (*socket)(c).Read(p[:min(len(p), turnReadBytes)])
 	}
-	c.readLeft -= int32(min(n, turnReadBytes)) + callCost
+	c.readLeft -= callCost // the bytes are charged by the socket
 	switch err {
 	case nil:
 		return n, nil
@@ -97,9 +97,6 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 	case io.EOF:
 		c.inputEnded = true
 		return 0, io.EOF
-	}
-	if err == tlsconn.ErrReentrant {
-		return 0, err // misuse: the source of ReadFrom is the connection itself
 	}
 	return 0, c.fail(err)
 }
@@ -127,17 +124,17 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 // ReadFrom writes what it reads from source, without a copy on the way to where it is sealed, until
 // source ends (nil), source fails (its error as it is; a Conn's ErrWantRead among them), or the output
 // is full or this turn's budget spent (tlsconn.ErrWantWrite, upon which Writable is called). source may
-// be another Conn of the same loop, not c itself, and may not use ReadFrom on its part. n bytes were read
-// and accepted, with any error.
+// be another Conn of the same loop; it must use neither c, nor ReadFrom, on its part (ErrReentrant). n bytes
+// were read and accepted, with any error.
 func (c *Conn) ReadFrom(source io.Reader) (n int64, err error) {
 	if err := c.writable(); err != nil {
 		return 0, err
 	}
 	s := &c.loop.source
-	if s.from != nil {
+	if s.of != nil {
 		return 0, tlsconn.ErrReentrant
 	}
-	*s = boundedSource{from: source, left: int(c.writeLeft)}
+	*s = boundedSource{of: c, from: source, left: int(c.writeLeft)}
 	if c.tls != nil {
 		n, err = c.tls.ReadFrom(s)
 	} else {
@@ -244,6 +241,8 @@ func (c *Conn) usable() error {
 		return tlsconn.ErrClosed
 	case c.phase < phaseOpen:
 		return tlsconn.ErrHandshakeIncomplete
+	case c.loop.source.of == c:
+		return tlsconn.ErrReentrant // the source of c's ReadFrom uses c
 	}
 	return nil
 }

@@ -256,8 +256,10 @@ func TestReadFromWithinReadFromIsRefused(t *testing.T) {
 	dialTCP(t, serve(t, r, nil, p))
 	c := <-p.opened
 	onLoop(t, c.Loop(), func() {
-		if n, err := c.ReadFrom(nested{c}); n != 0 || err != tlsconn.ErrReentrant {
-			t.Errorf("ReadFrom = %d, %v", n, err)
+		for name, source := range map[string]io.Reader{"ReadFrom": nested{c}, "the same connection": c} {
+			if n, err := c.ReadFrom(source); n != 0 || err != tlsconn.ErrReentrant {
+				t.Errorf("ReadFrom of a source that uses %s = %d, %v", name, n, err)
+			}
 		}
 		if n, err := c.Write([]byte("x")); n != 1 || err != nil {
 			t.Errorf("Write after that = %d, %v: the misuse must do no harm", n, err)

@@ -5,8 +5,9 @@ import "time"
 // All limits of the package that are not in Config, each with what it stops. Those in Config get
 // their defaults here.
 const (
-	// turnReadBytes is what one connection may read in one turn, a call counting at least callCost. A
-	// peer that sends at line rate, or in records of one byte, would else hold the loop for itself.
+	// turnReadBytes is what one connection may take from its socket in one turn, ciphertext on TLS, and
+	// each call of Read counts callCost besides. A peer that sends at line rate, or in records of one byte,
+	// would else hold the loop for itself.
 	turnReadBytes = 256 << 10
 
 	// turnWriteBytes is the same for output: a large answer to a fast peer.

@@ -131,6 +131,7 @@ var errSource = errors.New("reactor: the source of ReadFrom failed")
 // A boundedSource stops a source that would go on for ever, with tlsconn.ErrWantWrite, and keeps the
 // source's own error.
 type boundedSource struct {
+	of   *Conn // the sink; nil while no ReadFrom runs
 	from io.Reader
 	left int
 	err  error

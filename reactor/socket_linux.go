@@ -38,6 +38,7 @@ func (s *socket) Read(p []byte) (int, error) {
 		if n < len(p) {
 			s.dryTurn = s.loop.turn
 		}
+		s.readLeft -= int32(n) // what the peer made us take, be it records of one byte
 		s.active = s.loop.now
 		return n, nil
 	}
