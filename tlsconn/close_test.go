@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/keysched"
@@ -249,6 +250,25 @@ func TestMisuseDoesNotStick(t *testing.T) {
 		}
 	}
 	p.send(p.client, []byte("no harm done"))
+}
+
+func TestExporterRefusesWhatItCannotMake(t *testing.T) {
+	p := connected(t)
+	c := p.client.conn
+	for name, call := range map[string]func() ([]byte, error){
+		"a label that is too long": func() ([]byte, error) {
+			return c.ExportKeyingMaterial(strings.Repeat("l", keysched.MaxLabel+1), nil, 32)
+		},
+		"a negative length": func() ([]byte, error) { return c.ExportKeyingMaterial("label", nil, -1) },
+		"too much":          func() ([]byte, error) { return c.ExportKeyingMaterial("label", nil, 1<<20) },
+	} {
+		if out, err := call(); err == nil || out != nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+	if out, err := c.ExportKeyingMaterial(strings.Repeat("l", keysched.MaxLabel), nil, 0); err != nil || len(out) != 0 {
+		t.Errorf("the longest label and nothing to make: %v", err)
+	}
 }
 
 // callbackSource is a source that uses the connection that reads it.
