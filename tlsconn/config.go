@@ -155,10 +155,15 @@ func (cfg *Config) derive() error {
 			return fmt.Errorf("tlsconn: config: CurvePreferences[%d]: group %v is listed twice", i, g)
 		}
 	}
+	total := 0
 	for i, proto := range cfg.NextProtos {
+		total += 1 + len(proto)
 		if len(proto) == 0 || len(proto) > 255 { // RFC 7301 3.1: opaque ProtocolName<1..2^8-1>
 			return fmt.Errorf("tlsconn: config: NextProtos[%d]: length %d is not between 1 and 255", i, len(proto))
 		}
+	}
+	if total > maxProtocols {
+		return fmt.Errorf("tlsconn: config: NextProtos: %d bytes in all, more than %d", total, maxProtocols)
 	}
 	p.serverName = strings.TrimSuffix(cfg.ServerName, ".")
 	if len(p.serverName) > maxServerName {

@@ -49,6 +49,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"a suite twice", RoleClient, &Config{ServerName: "x", CipherSuites: []uint16{tls.TLS_AES_128_GCM_SHA256, tls.TLS_AES_128_GCM_SHA256}}, []string{"CipherSuites[1]", "twice"}},
 		{"an empty protocol", RoleClient, &Config{ServerName: "x", NextProtos: []string{"h2", ""}}, []string{"NextProtos[1]"}},
 		{"a protocol that is too long", RoleClient, &Config{ServerName: "x", NextProtos: []string{strings.Repeat("p", 256)}}, []string{"NextProtos[0]", "256"}},
+		{"protocols that are too long together", RoleClient, &Config{ServerName: "x", NextProtos: slices.Repeat([]string{"proto"}, 5000)}, []string{"NextProtos", "30000"}},
 		{"a certificate without a chain", RoleServer, with(func(c *tls.Certificate) { c.Certificate = nil }), []string{"Certificates[1]"}},
 		{"a certificate that is none", RoleServer, with(func(c *tls.Certificate) { c.Certificate = [][]byte{[]byte("none")} }), []string{"Certificates[1]", "leaf"}},
 		{"an empty certificate in a chain", RoleServer, with(func(c *tls.Certificate) { c.Certificate = [][]byte{c.Certificate[0], {}} }), []string{"Certificates[1]"}},

@@ -75,7 +75,9 @@ type inbound struct {
 
 	// Consecutive records of each kind that get nowhere, against their limits.
 	emptyRecords, warningAlerts, changeCipherSpecs, keyUpdates, tickets uint8
-	idleReads                                                           uint8
+
+	solicited uint8 // KeyUpdates that we have asked for and not yet got
+	idleReads uint8
 }
 
 // outbound is the sending half.

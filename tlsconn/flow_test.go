@@ -129,11 +129,10 @@ func refusal(p *pair) error {
 // outcome is all that a flow may not change with the way of delivery: states,
 // plaintext, errors and, as randomness is fixed, every byte on the wire.
 type outcome struct {
-	states     [2]string
-	plaintext  [2]string
-	up, down   []byte
-	result     string
-	up1, down1 int // offsets where the handshake ended
+	states    [2]string
+	plaintext [2]string
+	up, down  []byte
+	result    string
 }
 
 // run plays a flow with transports that deliver has prepared.

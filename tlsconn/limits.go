@@ -37,6 +37,10 @@ const (
 	// no name, and would only fill logs and tables.
 	maxServerName = 255
 
+	// maxProtocols bounds our own list of application protocols, encoded: a ClientHello
+	// has to stay under maxClientHello.
+	maxProtocols = 16 << 10
+
 	// maxEmptyRecords bounds consecutive application-data records without a byte,
 	// which cost us an AEAD each and never get anywhere.
 	maxEmptyRecords = 32

@@ -28,7 +28,9 @@ func (c *Conn) readKeyUpdate(m message) error {
 	if err := ku.Unmarshal(m.body()); err != nil {
 		return decodeError(err)
 	}
-	if c.in.keyUpdates++; c.in.keyUpdates > maxKeyUpdates {
+	if c.in.solicited > 0 {
+		c.in.solicited-- // the answer to a request of ours
+	} else if c.in.keyUpdates++; c.in.keyUpdates > maxKeyUpdates {
 		return abort(AlertUnexpectedMessage, "key_update: more than %d without application data", maxKeyUpdates)
 	}
 	next := c.in.secret
@@ -50,6 +52,9 @@ func (c *Conn) readKeyUpdate(m message) error {
 func (c *Conn) queueKeyUpdate(requestPeer bool) {
 	var b [keyUpdateLen]byte
 	c.appendRecords(record.Handshake, (&wire.KeyUpdate{RequestUpdate: requestPeer}).Append(b[:0]))
+	if requestPeer && c.in.solicited < maxKeyUpdates {
+		c.in.solicited++
+	}
 	next := c.out.secret
 	c.ws.deriver(c.facts.suite.hash).NextTrafficSecret(&next, &next)
 	c.ws.install(&c.out.halfConn, &next)

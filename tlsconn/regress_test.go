@@ -224,6 +224,20 @@ func TestHandshakesThatComeAndGoLeaveAnEstablishedKeyCached(t *testing.T) {
 	}
 }
 
+func TestAnswersToOurOwnRequestsAreNoFlood(t *testing.T) {
+	p := standardPair(t)
+	p.handshake()
+	for range 3 * maxKeyUpdates {
+		if err := p.client.conn.KeyUpdate(true); err != nil {
+			t.Fatal(err)
+		}
+		p.send(p.client, []byte("upload only"))
+		if err := p.client.read(10); err != ErrWantRead {
+			t.Fatalf("client: %v%v", err, p)
+		}
+	}
+}
+
 func TestAnEmptyPairHoldsLittle(t *testing.T) {
 	a, b := Pair()
 	if _, err := a.Write(make([]byte, pairLimit)); err != nil {
