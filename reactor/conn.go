@@ -47,6 +47,7 @@ type Conn struct {
 	outputEnded     bool // CloseWrite was called
 	finSent         bool // the end of output was handed to the socket
 	full            bool // the socket took less than it was offered
+	broken          bool // a write has failed: the end of input is no end in order
 	awaitsRoom      bool // a Write was refused: Writable is owed
 	touched         bool // waits to be settled
 	queued          bool // is on the ready list

@@ -264,3 +264,50 @@ func TestGarbageGetsAnAlertAndIsNotHeldOpen(t *testing.T) {
 		t.Errorf("counters: %+v", n)
 	}
 }
+
+// A client sends all it has and goes, without reading. That our output cannot be sent must not keep us
+// from hearing it: TLS 1.3 servers write session tickets that such a client never takes. Nor may the
+// failed write, which has fetched the reset from the kernel, make it look like an end in order.
+func TestFailedOutputDoesNotLoseInput(t *testing.T) {
+	for _, config := range []*tlsconn.Config{nil, serverConfig()} {
+		r := newReactor(t, Config{})
+		p := newProbe()
+		got := 0
+		p.onReceived = func(c *Conn) {
+			for {
+				n, err := c.Read(c.Loop().Scratch())
+				got += n
+				if err != nil {
+					return
+				}
+			}
+		}
+		addr := serve(t, r, config, p)
+		tcp := dialTCP(t, addr)
+		var conn net.Conn = tcp
+		if config != nil {
+			conn = tls.Client(tcp, stdClientConfig)
+			must(t, conn.(*tls.Conn).Handshake())
+		}
+		c := <-p.opened
+		onLoop(t, c.Loop(), func() {
+			for !c.pending() {
+				c.turn-- // a new budget
+				if _, err := c.ReadFrom(&io.LimitedReader{R: endless{}, N: 16 << 10}); err != nil && err != tlsconn.ErrWantWrite {
+					t.Errorf("ReadFrom: %v", err)
+					return
+				}
+			}
+			c.awaitsRoom = false // as if what was accepted were all there is
+		})
+		release := holdLoop(t, c.Loop())
+		_, err := conn.Write([]byte("last words"))
+		must(t, err)
+		sendReset(t, tcp)
+		release()
+		p.wantClosed(t, ReasonPeerReset)
+		if got != len("last words") {
+			t.Errorf("%d bytes were read, want %d", got, len("last words"))
+		}
+	}
+}
