@@ -38,6 +38,7 @@ var arrows = []arrow{
 	// reactor is the one place where a TLS want becomes poller interest.
 	{tree: "cmd", may: []string{"reactor", "tlsconn"}},
 	{tree: "bench", may: []string{"reactor", "tlsconn", "poller"}},
+	{tree: "deploy", leaf: true}, // it tests the built program, from outside
 }
 
 // listed is what `go list -json` tells of a package. Imports are the direct ones, of its
