@@ -15,26 +15,29 @@ const childMode = "REACTOR_TEST_CHILD"
 
 // runChild is the main program of such a process.
 func runChild(mode string) int {
-	if mode == "no descriptors" {
-		if err := runOutOfDescriptors(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
+	if err := runOutOfDescriptors(mode == "with a reserve"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return 0
 }
 
 func TestOutOfDescriptorsNeitherSpinsNorKillsTheLoop(t *testing.T) {
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), childMode+"=no descriptors")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for _, mode := range []string{"with a reserve", "without a reserve"} {
+		t.Run(mode, func(t *testing.T) {
+			cmd := exec.Command(os.Args[0], "-test.run=^$")
+			cmd.Env = append(os.Environ(), childMode+"="+mode)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 
 // runOutOfDescriptors fills the descriptor table with connections beyond its limit: those that are up
-// are served, the loop rests between attempts, and accepts again when there is room.
-func runOutOfDescriptors() error {
+// are served, the loop rests between attempts, and accepts again when there is room. Without the reserve,
+// which another loop may have taken, those that wait stay in the backlog.
+func runOutOfDescriptors(reserve bool) error {
 	clock := newFakeClock()
 	r, err := New(Config{Loops: 1, Clock: clock.Now})
 	if err != nil {
@@ -57,6 +60,10 @@ func runOutOfDescriptors() error {
 	if err := ping(up); err != nil {
 		return err
 	}
+	if !reserve {
+		l.Post(func() { closeReserve(l.reserve); l.reserve = -1 })
+		step()
+	}
 	// From now on there are six descriptors more: three for clients, three for what they connect to.
 	limit := unix.Rlimit{Cur: uint64(openDescriptors() - 1 + 6), Max: 4096}
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -78,8 +85,8 @@ func runOutOfDescriptors() error {
 		}
 		step()
 	}
-	if n := r.Counters(); n.Shed == 0 {
-		return fmt.Errorf("nobody was told that there is no room: %+v", n)
+	if n := r.Counters(); n.Shed > 0 != reserve {
+		return fmt.Errorf("with a reserve %v: %+v", reserve, n)
 	}
 	before := r.Counters()
 	for range 50 {

@@ -27,6 +27,24 @@ func TestPostsRunInOrder(t *testing.T) {
 	}
 }
 
+// The last post of one turn posts again. The wake-up for it is consumed by the next turn, which is
+// busy with what was taken before, and ends with nothing left of that.
+func TestPostWhoseWakeUpABusyTurnConsumedIsNotForgotten(t *testing.T) {
+	r := newReactor(t, Config{})
+	l := r.Loops()[0]
+	release := holdLoop(t, l)
+	done := make(chan struct{})
+	for i := range 2 * turnPosts {
+		must(t, l.Post(func() {
+			if i == turnPosts-1 {
+				l.Post(func() { close(done) })
+			}
+		}))
+	}
+	release()
+	<-done
+}
+
 func TestPostsThatPostAgainDoNotHoldTheLoop(t *testing.T) {
 	r := newReactor(t, Config{})
 	l := r.Loops()[0]
