@@ -69,7 +69,8 @@ const (
 // Read reads data. It returns n > 0 with nil, or 0 with an error: tlsconn.ErrWantRead if there is
 // nothing now or this turn's budget is spent (Received is called again); io.EOF at the peer's
 // close_notify or, on a plain connection, its FIN; io.ErrUnexpectedEOF if a TLS stream ends
-// otherwise. Any error but the first two ends the connection; the handler just returns. p is not kept.
+// otherwise. Any error but these first two, and ErrReentrant, has ended the connection; the handler just
+// returns. p is not kept.
 func (c *Conn) Read(p []byte) (n int, err error) {
 	if err := c.usable(); err != nil {
 		return 0, err

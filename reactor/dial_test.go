@@ -148,6 +148,25 @@ func TestDialThatFails(t *testing.T) {
 	}
 }
 
+// The connection ends while its name is being looked up: the answer comes for a slot that is not its own.
+func TestCloseWhileTheNameIsLookedUp(t *testing.T) {
+	r := newReactor(t, Config{})
+	l := r.Loops()[0]
+	first, second := newProbe(), newProbe()
+	onLoop(t, l, func() {
+		c := l.Dial("tcp", "localhost:1", nil, first)
+		c.Reset()
+		if n := l.Dial("tcp", "no port", nil, second); n.slot != c.slot {
+			t.Errorf("slot %d, want the one that is free again, %d", n.slot, c.slot)
+		}
+	})
+	first.wantClosed(t, ReasonReset)
+	second.wantClosed(t, ReasonConnect)
+	for r.lookups.Load() > 0 {
+		turn(t, r)
+	}
+}
+
 func TestDialTriesFurtherAddresses(t *testing.T) {
 	clock := newFakeClock()
 	r := newReactor(t, Config{Clock: clock.Now, ConnectTimeout: 9 * time.Second})

@@ -311,3 +311,42 @@ func TestFailedOutputDoesNotLoseInput(t *testing.T) {
 		}
 	}
 }
+
+// The server that was dialed goes within the handshake.
+func TestServerGoesWithinTheHandshake(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		leave func(*net.TCPConn) error
+		want  Reason
+	}{
+		{"with reset", func(conn *net.TCPConn) error { return errors.Join(conn.SetLinger(0), conn.Close()) }, ReasonPeerReset},
+		{"with FIN", (*net.TCPConn).CloseWrite, ReasonTruncated},
+		{"with an alert", func(conn *net.TCPConn) error {
+			_, err := conn.Write([]byte{21, 3, 3, 0, 2, 2, 40}) // handshake_failure
+			return err
+		}, ReasonPeerAlert},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newReactor(t, Config{})
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			must(t, err)
+			defer ln.Close()
+			p := newProbe()
+			dial(t, r, "tcp", ln.Addr().String(), clientConfig(), p)
+			conn, err := ln.Accept()
+			must(t, err)
+			defer conn.Close()
+			hello := make([]byte, 4096)
+			n, err := conn.Read(hello)
+			must(t, err)
+			for record := 5 + int(hello[3])<<8 + int(hello[4]); n < record; { // unread input would reset
+				k, err := conn.Read(hello[n:])
+				must(t, err)
+				n += k
+			}
+			must(t, c.leave(conn.(*net.TCPConn)))
+			p.wantClosed(t, c.want)
+			wantQuiet(t, r, "the server has gone")
+		})
+	}
+}
