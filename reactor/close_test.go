@@ -191,7 +191,8 @@ func TestPeerThatNeverReads(t *testing.T) {
 		})
 		clock.advance(t, r, time.Minute) // idle: an orderly close begins, and cannot be completed
 		onLoop(t, c.Loop(), func() {
-			if c.phase != phaseFlushing {
+			// Flushing, as a rule; the kernel may have found room for the rest meanwhile, and not more.
+			if c.phase != phaseFlushing && c.phase != phaseLingering {
 				t.Errorf("phase %d, want flushing", c.phase)
 			}
 		})

@@ -146,7 +146,11 @@ func TestPeerGoesAtEveryStage(t *testing.T) {
 					config = rsaServerConfig()
 				}
 				p := newProbe()
-				p.onWritable = func(c *Conn) { c.Write([]byte("the rest")) }
+				p.onWritable = func(c *Conn) { // there is always more to send
+					for err := error(nil); err == nil; c.turn-- {
+						_, err = c.Write(make([]byte, 64<<10))
+					}
+				}
 				peer := dialTCP(t, serve(t, r, config, p))
 				st.reach(t, r, s, p, peer)
 				turn(t, r)
