@@ -185,7 +185,7 @@ func TestConnIsSmall(t *testing.T) {
 // connection after data both ways: everything that the heap has for it but the
 // transport. The expanded keys are the Workspace's, and bounded.
 func TestIdleServerConnectionIsSmall(t *testing.T) {
-	const n, most = 200, 512
+	const n, most = 400, 512
 	ca := newTestCA(t)
 	cc, sc := clientFor(ca), serverFor(ca.issue(t, keyEd25519, "example.org"))
 	cc.CurvePreferences = []tls.CurveID{tls.X25519}

@@ -32,8 +32,10 @@ type puppet struct {
 	tr   *testTransport // the Conn's
 	call *callCounter   // around tr
 
-	err  error  // the Conn's last answer
-	data []byte // what the Conn has read from us
+	err error // the Conn's last answer
+	// watch, if set, is told each answer.
+	watch func(verb string, n int, err error)
+	data  []byte // what the Conn has read from us
 
 	read, write puppetKey
 	seen        int    // bytes of the Conn's output that were taken
@@ -52,8 +54,8 @@ type puppet struct {
 	requested bool             // a CertificateRequest was sent
 	suite     *suite
 	d         *keysched.Deriver
-	log       []byte // the transcript's messages
-	kind      keyKind
+	log       []byte          // the transcript's messages
+	suiteID   uint16          // that it offers or selects
 	cert      tls.Certificate // of a server
 
 	master, clientHS, serverHS, clientApp, serverApp keysched.Secret
@@ -94,7 +96,7 @@ func newPuppet(t testing.TB, role Role, adjust func(*Config)) *puppet {
 
 func newPuppetIn(t testing.TB, ws *Workspace, role Role, adjust func(*Config)) *puppet {
 	t.Helper()
-	p := &puppet{t: t, role: role, kind: keyEd25519}
+	p := &puppet{t: t, role: role, suiteID: tls.TLS_AES_128_GCM_SHA256}
 	p.tr = &testTransport{in: new(stream), out: new(stream), auto: true, quota: -1}
 	p.call = &callCounter{testTransport: p.tr}
 	ca := newTestCA(t)
@@ -109,7 +111,7 @@ func newPuppetIn(t testing.TB, ws *Workspace, role Role, adjust func(*Config)) *
 	if role == RoleClient {
 		p.conn = ws.Server(p.call, config)
 	} else {
-		p.cert = ca.issue(t, p.kind, "example.org")
+		p.cert = ca.issue(t, keyEd25519, "example.org")
 		p.conn = ws.Client(p.call, config)
 	}
 	return p
@@ -187,16 +189,32 @@ func (p *puppet) say(raw []byte) {
 	p.tail = nil
 }
 
-// drive calls the Conn until it wants something, or fails.
+// drive calls the Conn until it fails, or wants something and gets no further.
 func (p *puppet) drive() {
-	buf := make([]byte, 20000)
-	if p.err = p.conn.Handshake(); p.err != nil {
-		return
+	for moved := -1; moved != p.tr.moved; {
+		moved = p.tr.moved
+		if p.step(); !isWant(p.err) {
+			return
+		}
 	}
+}
+
+// step calls the Conn until it wants something, or fails.
+func (p *puppet) step() {
+	p.err = p.conn.Handshake()
+	p.watched("Handshake", 0, p.err)
+	buf := make([]byte, 20000)
 	for p.err == nil {
 		var n int
 		n, p.err = p.conn.Read(buf)
 		p.data = append(p.data, buf[:n]...)
+		p.watched("Read", n, p.err)
+	}
+}
+
+func (p *puppet) watched(verb string, n int, err error) {
+	if p.watch != nil {
+		p.watch(verb, n, err)
 	}
 }
 
@@ -208,6 +226,9 @@ func (p *puppet) nextRecord() (typ record.Type, content []byte, ok bool) {
 		return 0, nil, false
 	}
 	h := record.ParseHeader(rest)
+	if len(rest) < record.HeaderLen+h.Length {
+		return 0, nil, false
+	}
 	rec := rest[:record.HeaderLen+h.Length]
 	p.seen += len(rec)
 	if h.Type == record.ChangeCipherSpec || !p.read.on {
@@ -333,7 +354,7 @@ func (p *puppet) clientHello(f func(*wire.ClientHello)) {
 	p.hello = wire.ClientHello{
 		LegacyVersion:       tls.VersionTLS12,
 		SessionID:           bytes.Repeat([]byte{7}, 32),
-		CipherSuites:        []uint16{tls.TLS_AES_128_GCM_SHA256},
+		CipherSuites:        []uint16{p.suiteID},
 		CompressionMethods:  []byte{0},
 		ServerName:          []byte("example.org"),
 		SupportedVersions:   []uint16{tls.VersionTLS13},
@@ -422,7 +443,7 @@ func (p *puppet) helloRetryRequest(f func(*wire.ServerHello)) {
 		LegacyVersion:    tls.VersionTLS12,
 		Random:           wire.HelloRetryRequestRandom,
 		SessionID:        p.hello.SessionID,
-		CipherSuite:      tls.TLS_AES_128_GCM_SHA256,
+		CipherSuite:      p.suiteID,
 		SupportedVersion: tls.VersionTLS13,
 		SelectedGroup:    uint16(tls.CurveP256),
 	}
@@ -442,7 +463,7 @@ func (p *puppet) serverHello(f func(*wire.ServerHello)) {
 	m := wire.ServerHello{
 		LegacyVersion:    tls.VersionTLS12,
 		SessionID:        p.hello.SessionID,
-		CipherSuite:      tls.TLS_AES_128_GCM_SHA256,
+		CipherSuite:      p.suiteID,
 		SupportedVersion: tls.VersionTLS13,
 		KeyShare:         wire.KeyShare{Group: share.Group, KeyExchange: public},
 	}
