@@ -75,6 +75,18 @@ func (e *PeerAlertError) Is(target error) bool {
 	return target == io.EOF && e.Alert == AlertCloseNotify
 }
 
+// NotTLSError is why a LocalAlertError ended a handshake whose peer does not even
+// begin like TLS: what came first tells a person what it speaks instead.
+type NotTLSError struct {
+	// Start is the beginning of what came, as much as was there and at most 128
+	// bytes: a copy, of bytes of the peer's choice. Escape them before showing them.
+	Start []byte
+
+	reason string
+}
+
+func (e *NotTLSError) Error() string { return e.reason }
+
 // configError is a Config that cannot be used: misuse, which the first call tells.
 type configError struct{ error }
 

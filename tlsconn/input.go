@@ -3,6 +3,7 @@ package tlsconn
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
@@ -160,14 +161,14 @@ func (c *Conn) header() (h record.Header, ok bool, err error) {
 	case record.ChangeCipherSpec, record.Alert, record.Handshake, record.ApplicationData:
 	default:
 		if c.state == StateExpectClientHello && looksLikeHTTP(b) {
-			return h, false, abort(AlertUnexpectedMessage, "record: this is a plain HTTP request, not TLS")
+			return h, false, c.abortNotTLS(AlertUnexpectedMessage, b, "record: this is a plain HTTP request, not TLS")
 		}
-		return h, false, abort(AlertUnexpectedMessage, "record: type %d is not of TLS", uint8(h.Type))
+		return h, false, c.abortNotTLS(AlertUnexpectedMessage, b, fmt.Sprintf("record: type %d is not of TLS", uint8(h.Type)))
 	}
 	// RFC 8446 5.1: legacy_record_version must be ignored, but what does not even
 	// begin like TLS is something else.
 	if h.Version>>8 != 3 || in.on && h.Version != 0x0303 {
-		return h, false, abort(AlertProtocolVersion, "record: version %#04x is not of TLS", h.Version)
+		return h, false, c.abortNotTLS(AlertProtocolVersion, b, fmt.Sprintf("record: version %#04x is not of TLS", h.Version))
 	}
 	limit := record.MaxPlaintext
 	if in.on || in.skipping && h.Type == record.ApplicationData {
@@ -177,6 +178,15 @@ func (c *Conn) header() (h record.Header, ok bool, err error) {
 		return h, false, abort(AlertRecordOverflow, "record: length %d is over %d", h.Length, limit)
 	}
 	return h, len(b) >= record.HeaderLen+h.Length, nil
+}
+
+// abortNotTLS ends a connection for a record header that is not of TLS; b is what
+// arrived, which is told if nothing of TLS came before it.
+func (c *Conn) abortNotTLS(a Alert, b []byte, reason string) error {
+	if c.state != StateExpectClientHello && c.state != StateExpectServerHello || c.in.midMessage() || c.in.changeCipherSpecs > 0 {
+		return abort(a, "%s", reason)
+	}
+	return abort(a, "%w", &NotTLSError{Start: bytes.Clone(b[:min(len(b), maxNotTLS)]), reason: reason})
 }
 
 // looksLikeHTTP recognizes the mistake that operators make most.

@@ -41,6 +41,10 @@ const (
 	// has to stay under maxClientHello.
 	maxProtocols = 16 << 10
 
+	// maxNotTLS bounds what an error keeps of a peer that does not speak TLS: enough
+	// for a greeting, nothing to fill a log with.
+	maxNotTLS = 128
+
 	// maxEmptyRecords bounds consecutive application-data records without a byte,
 	// which cost us an AEAD each and never get anywhere.
 	maxEmptyRecords = 32
