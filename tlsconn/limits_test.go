@@ -133,7 +133,6 @@ func TestKeyUpdateFloodOfAPeerThatDoesNotRead(t *testing.T) {
 
 // bigHello is a ClientHello that an unknown extension makes n bytes long.
 func bigHello(p *puppet, n int) []byte {
-	p.hello.SupportedVersions = nil
 	p.clientHello(nil)
 	p.tr.in.bytes = nil
 	raw := p.last
@@ -172,7 +171,7 @@ func TestTinyHandshakeFragments(t *testing.T) {
 	if large > 8*small || largeReads > 5*smallReads {
 		t.Fatalf("4 times the bytes took %d bytes instead of %d, %d reads instead of %d", large, small, largeReads, smallReads)
 	}
-	// Per byte of hello, in a record of 6 bytes: 6 calls, 12 reads, 6 of them would-block.
+	// A byte of hello is a record of 6 bytes: 6 calls, each of a read and a would-block.
 	if large > 400*4000 || largeReads > 15*4000 {
 		t.Fatalf("a hello of 4000 bytes took %d bytes of memory and %d reads", large, largeReads)
 	}
@@ -230,7 +229,7 @@ func TestClientOffersNothingThatItCannotDo(t *testing.T) {
 	}
 }
 
-// clientWithServerHello is a client under handshake keys that awaits the Certificate.
+// clientAwaitingCertificate is a client under handshake keys that awaits the Certificate.
 func clientAwaitingCertificate(t *testing.T) *puppet {
 	p := clientHandshake.puppet(t)
 	p.encryptedExtensions(nil)
@@ -843,7 +842,7 @@ func TestLimitsOfAClientHello(t *testing.T) {
 	p.wantAlert(AlertIllegalParameter, "more than 32 shares")
 	p = newPuppet(t, RoleClient, nil)
 	p.clientHello(many(maxKeyShares))
-	p.finish2(t)
+	p.finishServer(t)
 
 	p = newPuppet(t, RoleClient, nil)
 	p.clientHello(func(m *wire.ClientHello) { m.ServerName = bytes.Repeat([]byte("a"), maxServerName+1) })

@@ -269,12 +269,12 @@ func TestRecordVersionOfAClientHelloIsIgnored(t *testing.T) {
 		p := newPuppet(t, RoleClient, nil)
 		p.clientHello(nil)
 		p.tr.in.bytes[2] = version
-		p.finish2(t)
+		p.finishServer(t)
 	}
 }
 
-// finish2 completes a puppet client's handshake after its hello.
-func (p *puppet) finish2(t *testing.T) {
+// finishServer completes a puppet client's handshake after its hello.
+func (p *puppet) finishServer(t *testing.T) {
 	t.Helper()
 	p.hearServerFlight()
 	p.finish(serverHandshake)
@@ -537,14 +537,14 @@ func TestEarlyDataIsSkippedWithinALimit(t *testing.T) {
 		return p
 	}
 	for _, n := range []int{0, 100, 4096, maxSkippedEarlyData} {
-		t.Run(fmt.Sprintf("%d bytes without a retry", n), func(t *testing.T) { early(t, n).finish2(t) })
+		t.Run(fmt.Sprintf("%d bytes without a retry", n), func(t *testing.T) { early(t, n).finishServer(t) })
 		t.Run(fmt.Sprintf("%d bytes before a retry", n), func(t *testing.T) {
 			p := newPuppet(t, RoleClient, onlyP256)
 			p.clientHello(earlyHello)
 			p.earlyData(n)
 			p.hearServerHello()
 			p.secondClientHello(withoutEarlyData)
-			p.finish2(t)
+			p.finishServer(t)
 		})
 	}
 	t.Run("one byte over the limit", func(t *testing.T) {

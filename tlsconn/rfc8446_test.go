@@ -271,7 +271,7 @@ func TestServerAsksForOneOfTheClientsGroups(t *testing.T) {
 	}
 	suite := p.sh.CipherSuite
 	p.secondClientHello(nil)
-	p.finish2(t)
+	p.finishServer(t)
 	if p.sh.CipherSuite != suite || p.sh.KeyShare.Group != uint16(tls.X25519) || !p.conn.ConnectionState().HelloRetryRequest {
 		t.Fatalf("%+v", p.sh)
 	}
