@@ -67,6 +67,7 @@ type inbound struct {
 	messages              *record.Reassembler // nil unless handshake bytes are held
 	held                  int                 // bytes charged to the Workspace's budget
 	eof                   bool                // the peer sent close_notify
+	untold                bool                // Read returned data that the end came behind
 
 	// skipping: a server refused 0-RTT data and drops what it cannot open, skipped
 	// bytes so far.

@@ -20,6 +20,7 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 	}
 	defer c.leave()
 	if c.err != nil {
+		c.in.untold = false
 		return 0, c.refuse()
 	}
 	if c.state != StateConnected {
@@ -73,8 +74,10 @@ func (c *Conn) read(p []byte) (n int, err error) {
 		}
 	}
 	if n > 0 {
-		return n, nil // the end is told by the next call
+		in.untold = true // the end came with the data; the next call tells it
+		return n, nil
 	}
+	in.untold = false
 	if c.err != nil {
 		return 0, c.refuse()
 	}
@@ -93,11 +96,15 @@ func (c *Conn) fits(room int) bool {
 // Buffered tells whether plaintext can be read without the transport: the bytes
 // that are decrypted, and those in the next record if all of it has arrived (at
 // most so many, as it is not opened yet, and may hold a message of the protocol
-// instead; at least 1). A record that has arrived in part does not count. As epoll
-// does not know of these bytes, an event loop calls Read again while Buffered is
-// not zero.
+// instead; at least 1). A record that has arrived in part does not count. An end
+// of the stream that was found behind the data of the last Read, and is still to
+// be told, counts as 1. As epoll does not know of any of these, an event loop
+// calls Read again while Buffered is not zero.
 func (c *Conn) Buffered() int {
 	in := &c.in
+	if in.untold && !c.closed {
+		return 1
+	}
 	if in.buf == nil || c.state != StateConnected || in.eof {
 		return 0
 	}

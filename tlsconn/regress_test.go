@@ -238,6 +238,44 @@ func TestAnswersToOurOwnRequestsAreNoFlood(t *testing.T) {
 	}
 }
 
+// A loop that reads while it is told to, by Buffered or by the poller, must come
+// to know of an end that arrived together with data.
+func TestAnEndBehindDataIsBuffered(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(*side) error
+		want func(error) bool
+	}{
+		{"close_notify", func(s *side) error { return s.conn.CloseWrite() },
+			func(err error) bool { return err == io.EOF }},
+		{"a record that breaks the rules", func(s *side) error { s.say(record.Handshake, []byte{1, 0, 0, 0}); return nil },
+			func(err error) bool { return ErrorCode(err) == CodeSSL }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := standardPair(t)
+			p.handshake()
+			if _, err := p.client.conn.Write([]byte("data")); err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.end(p.client); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.server.read(1000); err != nil {
+				t.Fatal(err)
+			}
+			if p.server.conn.Buffered() == 0 {
+				t.Fatal("nothing asks for the Read that would tell the end")
+			}
+			if err := p.server.read(1000); !tt.want(err) {
+				t.Fatalf("the end is %v", err)
+			}
+			if n := p.server.conn.Buffered(); n != 0 {
+				t.Fatalf("Buffered() = %d after the end was told", n)
+			}
+		})
+	}
+}
+
 func TestAnEmptyPairHoldsLittle(t *testing.T) {
 	a, b := Pair()
 	if _, err := a.Write(make([]byte, pairLimit)); err != nil {
