@@ -206,7 +206,8 @@ func (c *Conn) IsTLS() bool {
 	return c.tls != nil || c.dialing != nil && c.dialing.config != nil
 }
 
-// ConnectionState tells what TLS has negotiated; it is the zero value on a plain connection.
+// ConnectionState tells what TLS has negotiated; it is the zero value on a plain connection. It stays known
+// after the end.
 func (c *Conn) ConnectionState() tlsconn.ConnectionState {
 	if c.tls == nil {
 		return tlsconn.ConnectionState{}

@@ -1,6 +1,10 @@
 package reactor
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn"
+)
 
 // A Handler is what the program does with a connection. Its methods run on the connection's loop, never
 // two at a time, and must not block. One Handler may serve many connections if it keeps no state of
@@ -21,7 +25,8 @@ type Handler interface {
 	Writable(c *Conn)
 
 	// Closed is the last call: the socket is closed. err is nil for an orderly end and otherwise says
-	// more than reason. No method of c does anything any more, but for its addresses.
+	// more than reason. No method of c does anything any more, but that Remote and ConnectionState go on
+	// telling what they told.
 	Closed(c *Conn, reason Reason, err error)
 }
 
@@ -31,6 +36,15 @@ type Drainer interface {
 	Handler
 	// Draining asks for c to be closed soon. What is still open at Shutdown's deadline is reset.
 	Draining(c *Conn)
+}
+
+// A Tracer is a Handler that follows the TLS handshake of its connection, accepted or dialed, step by step.
+type Tracer interface {
+	Handler
+	// Handshaking is called with each state that the handshake enters, when want is 0, and whenever it
+	// stops there, with what it wants: again for the same want if what came was not enough. Of c only the
+	// addresses and ConnectionState may be used.
+	Handshaking(c *Conn, state tlsconn.State, want tlsconn.Want)
 }
 
 // A Reason says why a connection was closed.

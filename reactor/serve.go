@@ -76,6 +76,11 @@ func (l *Loop) startTLS(c *Conn, start func(tlsconn.Transport, *tlsconn.Config) 
 	l.setPhase(c, phaseHandshaking)
 	l.setTimer(c, l.now+l.reactor.config.HandshakeTimeout)
 	c.touch()
+	if t, ok := c.handler.(Tracer); ok {
+		t.Handshaking(c, c.tls.State(), 0)
+		t.Handshaking(c, c.tls.State(), c.tls.Wants())
+		c.tls.SetTrace(func(state tlsconn.State) { t.Handshaking(c, state, 0) })
+	}
 }
 
 // operationEnded goes on with a handshake that awaited an operation outside.
@@ -99,6 +104,9 @@ func (l *Loop) serveHandshake(c *Conn, ready poller.Ready) {
 	case nil:
 		l.open(c)
 	case tlsconn.ErrWantRead, tlsconn.ErrWantWrite, tlsconn.ErrWantApp:
+		if t, ok := c.handler.(Tracer); ok {
+			t.Handshaking(c, c.tls.State(), c.tls.Wants())
+		}
 	default:
 		c.fail(err)
 	}
