@@ -6,12 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"os"
 	"time"
 )
 
-// writeCertificate makes the certificate that both servers show: self-signed, ECDSA P-256.
+// writeCertificate makes the certificate that all servers show: self-signed, ECDSA P-256.
 func writeCertificate(certFile, keyFile string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -21,7 +20,7 @@ func writeCertificate(certFile, keyFile string) error {
 	template := &x509.Certificate{
 		NotBefore: now.Add(-time.Hour),
 		NotAfter:  now.Add(24 * time.Hour),
-		DNSNames:  []string{"localhost"},
+		DNSNames:  []string{serverName},
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -35,13 +34,4 @@ func writeCertificate(certFile, keyFile string) error {
 		return err
 	}
 	return os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600)
-}
-
-// leafOf returns the DER of the first certificate of a PEM text.
-func leafOf(text []byte) ([]byte, error) {
-	block, _ := pem.Decode(text)
-	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, errors.New("the PEM does not begin with a certificate")
-	}
-	return block.Bytes, nil
 }

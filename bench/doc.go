@@ -1,25 +1,43 @@
-// Command bench measures tlsreactor beside a server of crypto/tls with a goroutine per
-// connection, on this machine, in one run.
+// Command bench measures tlsreactor beside servers of crypto/tls with a goroutine per connection,
+// on this machine, in one run.
 //
-//	make bench BENCHFLAGS='-rounds 7 -idle 5000'
+//	make bench
+//	make bench BENCHFLAGS='-rounds 9 -idle 0'
+//	make bench BENCHFLAGS='-profile bin/profile'
+//
+// README.md in this folder says where the bytes and the microseconds go, and how to find out.
 //
 // # Design
 //
-// Machines are noisy, so a figure counts only beside another one. Each server is a process of
-// its own, the load comes from a third, and within a round the servers are measured one after
-// the other, in an order that changes with every round. What is reported is the median of the
-// rounds, the least and the greatest, and the median of the rounds' ratios.
+// Machines are noisy, so a figure counts only beside another one. An echo server and a terminator
+// of each kind are processes of their own, pinned to one core; the load client, the storm's client
+// and the terminators' backend are pinned to another. Within a round the servers are measured one
+// after the other, in an order that changes with every round. What is reported is the median of the
+// rounds, the least and the greatest, and the same of the rounds' ratios. Each round begins with the
+// time of an X25519 derivation, so that a machine that changes its clock shows, and CPU can be
+// scaled to a machine on which one takes 50 us ("at50").
 //
-// The work must be equal to be compared: same certificate (ECDSA P-256), same group (X25519),
-// same suite (TLS_AES_128_GCM_SHA256), a full handshake, no session tickets, one echo, and
-// close_notify answered by close_notify. The load client checks all of that on every
-// connection and fails the run at the first one that differs.
+// The work must be equal to be compared: same certificate (ECDSA P-256), same group (X25519), same
+// suite (TLS_AES_128_GCM_SHA256), a full handshake, no session tickets, every byte echoed, and
+// close_notify answered by close_notify. The load client (crew.go) checks that on every connection
+// and fails the run at the first one that differs. It is one loop of package reactor, so that it
+// costs little beside the server; a few connections of crypto/tls come before it, as an independent
+// peer (inspector.go).
 //
-// CPU is user plus system time of the server's process, from the kernel's clock of that process,
-// which is exact to the nanosecond where /proc counts ticks of 10 ms. Memory is the slope of
-// anonymous resident memory between a quarter of the connections and all of them, so that what
-// a server needs before its first connection does not count; nobody forces a collection. The
-// number of goroutines is what the server itself says on SIGUSR1.
+// What is measured:
 //
-// Everything is on the loopback interface, and every process is ended by its id.
+//   - CPU per full handshake: user plus system time of the server's process, by the kernel's clock of
+//     that process, for connections that echo one byte and end.
+//   - Memory per idle connection: the slope of anonymous resident memory between a quarter of the
+//     connections and all of them, each time 5 s after an echo of 1 KiB, so that what a server needs
+//     before its first connection does not count. Nobody forces a collection.
+//   - CPU per byte: 16 connections, each echoing 16 KiB again and again.
+//   - Latency: 100-byte echoes on 64 established connections, 2,000 a second in all, timed from when
+//     they were due (echoes.go); calm, and while another client makes as many handshakes a second as
+//     the slower one of the two servers could serve with nothing else to do. That client gets only
+//     the time of its core that the echoes' client leaves (SCHED_IDLE), else they would wait for
+//     each other, and not for the server.
+//
+// Everything is on the loopback interface, and every process is ended by its id. Percentiles come
+// from an HDR histogram, to a thousandth.
 package main

@@ -1,59 +1,112 @@
 package main
 
 import (
-	"bufio"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
 )
 
-// The load is a process of its own, so that its work is nobody else's. It talks with the
-// harness in lines: it says "ready" when it has done what it was last told, and the harness
-// tells it the next number with a newline.
+// The load is a process of its own, so that its work is nobody else's. The harness gives it
+// orders, and it answers each when it is done, in lines of JSON.
 
-// runLoad obeys the lines of commands:
-//
-//	handshakes N   make N connections and end them
-//	hold N         open N more connections
-//
-// and ends, with what it holds, at the end of its input.
-func runLoad(addr, certFile string, parallel int, commands io.Reader, answers io.Writer) error {
+// A verb says what an order is for.
+type verb string
+
+const (
+	doHandshakes verb = "handshakes" // Number connections, Parallel at a time, each ended after a byte
+	doHold       verb = "hold"       // open Number more connections, Parallel at a time, and keep them
+	doRelease    verb = "release"    // end those that are kept
+	doBulk       verb = "bulk"       // echo Number messages of 16 KiB on those that are kept
+	doEchoes     verb = "echoes"     // echo 100 bytes Rate times a second for Length on those that are kept
+	doStorm      verb = "storm"      // Rate handshakes a second for Length
+)
+
+// An order is what the harness wants done.
+type order struct {
+	Do               verb
+	Number, Parallel int
+	Rate             float64
+	Length           time.Duration
+}
+
+// An answer is what came of an order.
+type answer struct {
+	PerSecond float64 // of a storm: what was served
+	// Of echoes, in microseconds.
+	Median, Percentile99 int64
+	Echoes               int64
+}
+
+// Beside a load client's loop, a goroutine waits for the next tick or order: with one processor
+// of the runtime's, it would get it only when the monitor takes it from the sleeping loop.
+const loadProcessors = 2
+
+// runLoad inspects the server and obeys the orders; it ends, and with it what it holds, at the
+// end of its input.
+func runLoad(addr, certFile string, orders io.Reader, answers io.Writer) error {
+	runtime.GOMAXPROCS(loadProcessors)
+	debug.SetGCPercent(400) // the load's memory does not matter, its share of the processor does
 	certPEM, err := os.ReadFile(certFile)
 	if err != nil {
 		return err
 	}
-	c, err := newClient(addr, certPEM)
+	agreed, err := agreementOn(certPEM)
 	if err != nil {
 		return err
 	}
-	var held []*connection
-	for lines := bufio.NewScanner(commands); lines.Scan(); {
-		var verb string
-		var n int
-		if _, err := fmt.Sscan(lines.Text(), &verb, &n); err != nil {
-			return fmt.Errorf("command %q: %w", lines.Text(), err)
+	if err := inspect(addr, agreed); err != nil {
+		return err
+	}
+	c, err := newCrew(addr, agreed)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	decoder, encoder := json.NewDecoder(orders), json.NewEncoder(answers)
+	for {
+		var o order
+		switch err := decoder.Decode(&o); {
+		case errors.Is(err, io.EOF):
+			return c.release()
+		case err != nil:
+			return fmt.Errorf("an order: %w", err)
 		}
-		switch verb {
-		case "handshakes":
-			err = c.handshakes(n, parallel)
-		case "hold":
-			var more []*connection
-			more, err = c.hold(n, parallel)
-			held = append(held, more...)
-		default:
-			err = fmt.Errorf("there is no command %q", verb)
-		}
+		a, err := c.obey(o)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", o.Do, err)
 		}
-		if _, err := fmt.Fprintln(answers, "ready"); err != nil {
-			return err
-		}
-	}
-	for _, conn := range held {
-		if err := c.finish(conn); err != nil {
+		if err := encoder.Encode(a); err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+// obey does what an order says.
+func (c *crew) obey(o order) (a answer, err error) {
+	switch o.Do {
+	case doHandshakes:
+		err = c.handshakes(o.Number, o.Parallel)
+	case doHold:
+		err = c.hold(o.Number, o.Parallel)
+	case doRelease:
+		err = c.release()
+	case doBulk:
+		err = c.bulk(o.Number)
+	case doEchoes:
+		times, failed := c.echoes(o.Rate, o.Length)
+		if err = failed; err == nil {
+			a.Median, a.Percentile99 = times.ValueAtPercentile(50), times.ValueAtPercentile(99)
+			a.Echoes = times.TotalCount()
+		}
+	case doStorm:
+		a.PerSecond, err = c.storm(o.Rate, o.Length)
+	default:
+		err = errors.New("there is no such order")
+	}
+	return a, err
 }

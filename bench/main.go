@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 func main() {
@@ -15,105 +16,131 @@ func main() {
 	}
 }
 
-func run() error {
-	var (
-		role       = flag.String("role", "", "what this process is: load or crypto-tls; empty for the harness")
-		binary     = flag.String("binary", "bin/tlsreactor", "the program to measure")
-		rounds     = flag.Int("rounds", 10, "how often the handshakes of each server are measured")
-		handshakes = flag.Int("handshakes", 1000, "handshakes per server and round; 0 for none")
-		idleRounds = flag.Int("idle-rounds", 3, "how often the idle connections of each server are measured")
-		idle       = flag.Int("idle", 9900, "idle connections per server and round; 0 for none")
-		parallel   = flag.Int("parallel", 32, "connections that the load client opens at once")
-		addr       = flag.String("addr", "", "load: the server's address")
-		cert       = flag.String("cert", "", "load, crypto-tls: PEM file of the certificate")
-		key        = flag.String("key", "", "crypto-tls: PEM file of the key")
-	)
+// options are the flags.
+type options struct {
+	plan
+	binary    string
+	profile   string
+	role      string // of a process that the harness starts
+	addr      string
+	cert, key string
+	backend   string
+}
+
+func parse() (options, error) {
+	var o options
+	flag.StringVar(&o.binary, "binary", "bin/tlsreactor", "the program to measure")
+	flag.IntVar(&o.rounds, "rounds", 5, "rounds of handshakes, bulk and echoes")
+	flag.IntVar(&o.idleRounds, "idle-rounds", 3, "rounds of idle connections")
+	flag.IntVar(&o.handshakes, "handshakes", 2000, "handshakes per server and round; 0 for none")
+	flag.IntVar(&o.parallel, "parallel", 32, "connections that the load client opens at once")
+	flag.IntVar(&o.bulk, "bulk", 256, "MiB echoed per server and round; 0 for none")
+	flag.DurationVar(&o.calm, "calm", 2*time.Second, "length of the calm echoes per server and round; 0 for none")
+	flag.DurationVar(&o.storm, "storm", 3*time.Second, "length of the echoes in a storm of handshakes; 0 for none")
+	flag.Float64Var(&o.stormRate, "storm-rate", 0, "handshakes per second of the storm; 0 for what the slower server of a job reaches")
+	flag.IntVar(&o.idle, "idle", 9900, "idle connections per server and round; 0 for none")
+	flag.DurationVar(&o.settle, "settle", 5*time.Second, "how long connections are idle before memory is read")
+	flag.StringVar(&o.profile, "profile", "", "instead: write heap and CPU profiles and system calls to this directory")
+	flag.StringVar(&o.role, "role", "", "for the harness's own use, with -addr, -backend, -cert and -key")
+	flag.StringVar(&o.addr, "addr", "", "")
+	flag.StringVar(&o.backend, "backend", "", "")
+	flag.StringVar(&o.cert, "cert", "", "")
+	flag.StringVar(&o.key, "key", "", "")
 	flag.Parse()
+	p := &o.plan
 	switch {
 	case flag.NArg() > 0:
-		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
-	case *rounds < 1 || *idleRounds < 1 || *handshakes < 0 || *idle < 0 || *parallel < 1:
-		return errors.New("-rounds, -idle-rounds and -parallel must be at least 1, -handshakes and -idle at least 0")
+		return o, fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	case p.rounds < 1 || p.idleRounds < 1 || p.parallel < 1:
+		return o, errors.New("-rounds, -idle-rounds and -parallel must be at least 1")
+	case min(p.handshakes, p.bulk, p.idle) < 0 || min(p.calm, p.storm, p.settle) < 0 || p.stormRate < 0:
+		return o, errors.New("a number or length is negative")
+	case p.idle > 0 && p.idle < 4:
+		return o, errors.New("-idle must be 0 or at least 4: memory is the slope between a quarter and all")
+	case p.storm > 0 && p.handshakes == 0 && p.stormRate == 0:
+		return o, errors.New("-storm without -handshakes needs a -storm-rate")
 	}
-	switch *role {
-	case "load":
-		return runLoad(*addr, *cert, *parallel, os.Stdin, os.Stdout)
-	case "crypto-tls":
-		return runCryptoTLS(*cert, *key)
-	case "":
-		c, remove, err := newContest(*binary, *parallel)
-		if err != nil {
-			return err
-		}
-		defer remove()
-		conditions(os.Stdout)
-		if err := c.compareHandshakes(*rounds, *handshakes); err != nil {
-			return err
-		}
-		return c.compareIdle(*idleRounds, *idle)
-	}
-	return fmt.Errorf("-role %s: there is no such role", *role)
+	return o, nil
 }
 
-// newContest makes the certificate, in a directory that remove removes, and the command lines.
-func newContest(binary string, parallel int) (c *contest, remove func(), err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, err
-	}
-	dir, err := os.MkdirTemp("", "tlsreactor-bench-")
-	if err != nil {
-		return nil, nil, err
-	}
-	remove = func() { os.RemoveAll(dir) }
-	c = &contest{self: self, certFile: filepath.Join(dir, "cert.pem"), keyFile: filepath.Join(dir, "key.pem"), parallel: parallel}
-	if err := writeCertificate(c.certFile, c.keyFile); err != nil {
-		remove()
-		return nil, nil, err
-	}
-	files := []string{"--cert", c.certFile, "--key", c.keyFile}
-	c.servers = []contestant{
-		{"tlsreactor", append([]string{binary, "serve", "--echo", "--listen", "127.0.0.1:0", "--log-format", "json"}, files...)},
-		{"crypto/tls", append([]string{self, "--role", "crypto-tls"}, files...)},
-	}
-	return c, remove, nil
-}
-
-func (c *contest) names() []string {
-	var names []string
-	for _, s := range c.servers {
-		names = append(names, s.name)
-	}
-	return names
-}
-
-func (c *contest) compareHandshakes(rounds, handshakes int) error {
-	if handshakes == 0 {
-		return nil
-	}
-	results, err := c.handshakeRounds(rounds, handshakes)
+func run() error {
+	o, err := parse()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nFull TLS 1.3 handshake, ECDSA P-256, X25519, TLS_AES_128_GCM_SHA256, no tickets; one byte echoed,\n"+
-		"close_notify both ways. %d a round; median (least..greatest) of %d rounds.\n\n", handshakes, rounds)
-	report(os.Stdout, c.names(), results, handshakeFigures)
+	switch o.role {
+	case "":
+		return o.contest()
+	case "load":
+		return runLoad(o.addr, o.cert, os.Stdin, os.Stdout)
+	case "crypto-tls":
+		return runPeer(o.cert, o.key, o.backend)
+	case "backend":
+		return runBackend()
+	}
+	return fmt.Errorf("-role %s: there is no such role", o.role)
+}
+
+// contest is the harness: it makes the certificate, starts the processes and reports.
+func (o options) contest() error {
+	dir, err := os.MkdirTemp("", "tlsreactor-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	c := &contest{plan: o.plan, certFile: filepath.Join(dir, "cert.pem")}
+	keyFile := filepath.Join(dir, "key.pem")
+	if err := writeCertificate(c.certFile, keyFile); err != nil {
+		return err
+	}
+	if c.self, err = os.Executable(); err != nil {
+		return err
+	}
+	if err := c.choosePlaces(); err != nil {
+		return err
+	}
+	if c.backend, err = startServer("backend", c.loadCore, c.self, "-role", "backend"); err != nil {
+		return err
+	}
+	defer c.backend.stop()
+	c.enrol(o.binary, keyFile)
+	c.progress = newProgress(c.length())
+	if err := c.run(); err != nil {
+		return err
+	}
+	c.progress.end()
+	c.conditions(os.Stdout)
+	c.book.report(os.Stdout, jobEcho)
+	c.book.report(os.Stdout, jobTerminate)
 	return nil
 }
 
-func (c *contest) compareIdle(rounds, idle int) error {
-	if idle == 0 {
-		return nil
+// choosePlaces gives the servers one core and everything else another, if there are two.
+func (c *contest) choosePlaces() error {
+	all, err := cores()
+	if err != nil {
+		return err
 	}
-	var results []map[string]sample
-	for i := range rounds {
-		samples, err := c.idleRound(i, idle)
-		if err != nil {
-			return err
-		}
-		results = append(results, samples)
+	c.serverCore.core, c.loadCore.core = -1, -1
+	if len(all) > 1 {
+		c.loadCore.core, c.serverCore.core = all[0], all[1]
 	}
-	fmt.Printf("\nIdle connections after 1 KiB each way. %d a round; median (least..greatest) of %d rounds.\n\n", idle, rounds)
-	report(os.Stdout, c.names(), results, idleFigures)
 	return nil
+}
+
+// enrol writes the command lines.
+func (c *contest) enrol(binary, keyFile string) {
+	files := []string{"--cert", c.certFile, "--key", keyFile}
+	serve := append([]string{binary, "serve", "--listen", "127.0.0.1:0", "--log-format", "json"}, files...)
+	peer := append([]string{c.self, "-role", "crypto-tls"}, files...)
+	behind := []string{"--backend", c.backend.addr}
+	with := func(command []string, more ...string) []string {
+		return append(command[:len(command):len(command)], more...)
+	}
+	c.servers = []contestant{
+		{ours, jobEcho, with(serve, "--echo")},
+		{theirs, jobEcho, peer},
+		{ours, jobTerminate, with(serve, behind...)},
+		{theirs, jobTerminate, with(peer, behind...)},
+	}
 }

@@ -1,171 +1,170 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
-// A contest is the servers side by side and the load that they get.
-type contest struct {
-	self     string // this program
-	certFile string
-	keyFile  string
-	servers  []contestant
-	parallel int // connections that the load client opens at once
-}
+const (
+	// bulkConnections is what bulk is spread over, echoConnections what the echoes are.
+	bulkConnections = 16
+	echoConnections = 64
+	// echoRate is the echoes per second over all connections: enough for a percentile, too few to
+	// be a load.
+	echoRate = 2000
+	// A storm begins before the echoes that are measured in it, and ends after them.
+	stormLead = 500 * time.Millisecond
+	stormTail = 200 * time.Millisecond
+)
 
-// A contestant is a server's name and command line.
-type contestant struct {
-	name    string
-	command []string
-}
-
-// A sample is what one round found out about one server.
-type sample struct {
-	cpuPerHandshake   time.Duration
-	handshakesPerSec  float64
-	bytesPerIdle      int
-	goroutinesQuarter int // with a quarter of the idle connections
-	goroutinesAll     int // with all of them
-}
-
-// turn returns the contestants in the order of a round: each begins as often as the others.
-func (c *contest) turn(round int) []contestant {
-	n := round % len(c.servers)
-	return slices.Concat(c.servers[n:], c.servers[:n])
-}
-
-// A pairing is a server and the load client that it is measured with.
-type pairing struct {
-	server *server
-	load   *load
-}
-
-func (c *contest) start(who contestant) (pairing, error) {
-	srv, err := startServer(who.name, who.command...)
+// cpuOf returns the CPU that a server uses while f runs.
+func (s *server) cpuOf(f func() error) (time.Duration, error) {
+	before, err := cpuTime(s.pid())
 	if err != nil {
-		return pairing{}, err
+		return 0, err
 	}
-	client, err := startLoad(c.self, srv.addr, c.certFile, c.parallel)
-	if err != nil {
-		return pairing{}, errors.Join(err, srv.stop())
+	if err := f(); err != nil {
+		return 0, err
 	}
-	return pairing{srv, client}, nil
+	after, err := cpuTime(s.pid())
+	return after - before, err
 }
 
-// stop ends both, the client first, which checks that its connections end as agreed.
-func (p pairing) stop() error {
-	return errors.Join(p.load.stop(), p.server.stop())
-}
+// each returns how an order's result is divided by a number.
+func each(d time.Duration, n int) time.Duration { return d / time.Duration(n) }
 
-// idleRound measures the memory of each server in a new process: one that has had its storm
-// of handshakes would hide the next one's connections in the heap that it has grown.
-func (c *contest) idleRound(number, idle int) (map[string]sample, error) {
-	samples := make(map[string]sample)
-	for _, who := range c.turn(number) {
-		p, err := c.start(who)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", who.name, err)
-		}
-		s, err := measureIdle(p, idle)
-		if err := errors.Join(err, p.stop()); err != nil {
-			return nil, fmt.Errorf("%s: %w", who.name, err)
-		}
-		samples[who.name] = s
-	}
-	return samples, nil
-}
-
-// handshakeRounds measures the handshakes of all servers, each in one process for all rounds,
-// warmed up by a round that does not count.
-func (c *contest) handshakeRounds(rounds, handshakes int) (all []map[string]sample, err error) {
-	running := make(map[string]pairing)
-	defer func() {
-		for name, p := range running {
-			if stopped := p.stop(); stopped != nil {
-				err = errors.Join(err, fmt.Errorf("%s: %w", name, stopped))
-			}
-		}
-	}()
-	for _, who := range c.servers {
-		p, err := c.start(who)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", who.name, err)
-		}
-		running[who.name] = p
-	}
-	for number := range rounds + 1 {
-		samples := make(map[string]sample)
-		for _, who := range c.turn(number) {
-			s, err := measureHandshakes(running[who.name], handshakes)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", who.name, err)
-			}
-			samples[who.name] = s
-		}
-		if number > 0 {
-			all = append(all, samples)
-		}
-	}
-	return all, nil
-}
-
-func measureIdle(p pairing, idle int) (sample, error) {
-	pid := p.server.cmd.Process.Pid
-	quarter := idle / 4
-	var memory [2]int
-	var said [2]logLine
-	for i, more := range [2]int{quarter, idle - quarter} {
-		if err := p.load.do("hold", more); err != nil {
-			return sample{}, err
-		}
-		var err error
-		if memory[i], err = settledMemory(pid); err != nil {
-			return sample{}, err
-		}
-		if said[i], err = p.server.counters(); err != nil {
-			return sample{}, err
-		}
-	}
-	if said[1].Connections != idle {
-		return sample{}, fmt.Errorf("the server counts %d connections, the client holds %d", said[1].Connections, idle)
-	}
-	return sample{
-		bytesPerIdle:      (memory[1] - memory[0]) / (idle - quarter),
-		goroutinesQuarter: said[0].Goroutines,
-		goroutinesAll:     said[1].Goroutines,
-	}, nil
-}
-
-func measureHandshakes(p pairing, handshakes int) (sample, error) {
-	pid := p.server.cmd.Process.Pid
-	before, err := cpuTime(pid)
-	if err != nil {
-		return sample{}, err
-	}
+func (c *contest) measureHandshakes(who contestant, p pairing) error {
 	start := time.Now()
-	if err := p.load.do("handshakes", handshakes); err != nil {
-		return sample{}, err
-	}
-	elapsed := time.Since(start)
-	after, err := cpuTime(pid)
+	cpu, err := p.server.cpuOf(func() error {
+		_, err := p.load.do(order{Do: doHandshakes, Number: c.handshakes, Parallel: c.parallel})
+		return err
+	})
 	if err != nil {
-		return sample{}, err
+		return err
 	}
-	return sample{
-		cpuPerHandshake:  (after - before) / time.Duration(handshakes),
-		handshakesPerSec: float64(handshakes) / elapsed.Seconds(),
-	}, nil
+	c.book.add(who, handshakeRate, float64(c.handshakes)/time.Since(start).Seconds())
+	cpu = each(cpu, c.handshakes)
+	c.book.add(who, handshakeCPU, microseconds(cpu))
+	c.book.add(who, handshakeAt50, microseconds(at50(cpu, c.derivation)))
+	return nil
 }
 
-// A spread is the median of some figures, the least and the greatest.
-type spread struct{ median, least, greatest float64 }
-
-// spreadOf needs at least one figure.
-func spreadOf(figures []float64) spread {
-	sorted := slices.Sorted(slices.Values(figures))
-	n := len(sorted)
-	return spread{(sorted[(n-1)/2] + sorted[n/2]) / 2, sorted[0], sorted[n-1]}
+func (c *contest) measureBulk(who contestant, p pairing) error {
+	return p.holding(bulkConnections, func() error {
+		messages := c.bulk << 20 / len(bulkMessage)
+		cpu, err := p.server.cpuOf(func() error {
+			_, err := p.load.do(order{Do: doBulk, Number: messages})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		c.book.add(who, bulkCPU, float64(cpu.Nanoseconds())/float64(messages*len(bulkMessage)))
+		return nil
+	})
 }
+
+// holding runs f while the load client holds a few connections.
+func (p pairing) holding(connections int, f func() error) error {
+	if _, err := p.load.do(order{Do: doHold, Number: connections, Parallel: connections}); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	_, err := p.load.do(order{Do: doRelease})
+	return err
+}
+
+func (c *contest) measureCalm(who contestant, p pairing) error {
+	return p.holding(echoConnections, func() error {
+		a, err := p.load.do(order{Do: doEchoes, Rate: echoRate, Length: c.calm})
+		if err != nil {
+			return err
+		}
+		c.book.add(who, calmMedian, float64(a.Median))
+		c.book.add(who, calmTail, float64(a.Percentile99))
+		return nil
+	})
+}
+
+// measureStorm times echoes on connections that are established before another client begins
+// its handshakes, at one rate for all servers of a job.
+func (c *contest) measureStorm(who contestant, p pairing) error {
+	rate, err := c.rateOfStorm(who.job)
+	if err != nil {
+		return err
+	}
+	return p.holding(echoConnections, func() error {
+		type result struct {
+			answer
+			error
+		}
+		storm := make(chan result, 1)
+		go func() {
+			a, err := p.storm.do(order{Do: doStorm, Rate: rate, Length: stormLead + c.storm + stormTail})
+			storm <- result{a, err}
+		}()
+		time.Sleep(stormLead)
+		a, err := p.load.do(order{Do: doEchoes, Rate: echoRate, Length: c.storm})
+		stormed := <-storm
+		if err != nil {
+			return err
+		}
+		c.book.add(who, stormMedian, float64(a.Median))
+		c.book.add(who, stormTail99, float64(a.Percentile99))
+		c.book.add(who, stormRate, stormed.PerSecond)
+		return stormed.error
+	})
+}
+
+// rateOfStorm is the rate that the slower one of a job's servers reached when it had nothing else
+// to do, so that both can be asked for the same.
+func (c *contest) rateOfStorm(job string) (float64, error) {
+	if c.stormRate > 0 {
+		return c.stormRate, nil
+	}
+	least := 0.0
+	for _, who := range c.servers {
+		rates := c.book.of(who, handshakeRate)
+		if who.job != job {
+			continue
+		}
+		if len(rates) == 0 {
+			return 0, fmt.Errorf("a storm without -storm-rate has the rate of the handshakes, and none were measured")
+		}
+		if rate := spreadOf(rates).median; least == 0 || rate < least {
+			least = rate
+		}
+	}
+	return least, nil
+}
+
+// measureIdle takes the slope of anonymous resident memory between a quarter of the connections
+// and all of them, each time after a while in which nothing happens and nothing is forced.
+func (c *contest) measureIdle(who contestant, p pairing) error {
+	quarter := c.idle / 4
+	var memory [2]int
+	var said logLine
+	for i, more := range [2]int{quarter, c.idle - quarter} {
+		if _, err := p.load.do(order{Do: doHold, Number: more, Parallel: c.parallel}); err != nil {
+			return err
+		}
+		time.Sleep(c.settle)
+		var err error
+		if memory[i], err = anonymousMemory(p.server.pid()); err != nil {
+			return err
+		}
+		if said, err = p.server.counters(); err != nil {
+			return err
+		}
+	}
+	if said.Connections != c.idle {
+		return fmt.Errorf("the server counts %d connections, the client holds %d", said.Connections, c.idle)
+	}
+	c.book.add(who, idleMemory, float64(memory[1]-memory[0])/float64(c.idle-quarter)/1024)
+	c.book.add(who, idleGoroutines, float64(said.Goroutines))
+	return nil
+}
+
+func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }

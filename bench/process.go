@@ -14,6 +14,9 @@ import (
 // patienceWithServer is how long a server may take to answer, start or end.
 const patienceWithServer = 15 * time.Second
 
+// patienceWithLoad is how long an order may take beyond the length that it has.
+const patienceWithLoad = 2 * time.Minute
+
 // A logLine is what the harness reads of a server's log in JSON; the fields are those of the
 // lines "serving" and "counters".
 type logLine struct {
@@ -28,17 +31,21 @@ type server struct {
 	name  string
 	addr  string
 	cmd   *exec.Cmd
-	lines chan logLine // closed when the process has closed its log
+	in    io.WriteCloser // its standard input, for the profiled ones
+	lines chan logLine   // closed when the process has closed its log
 }
 
 // startServer runs a command and waits until it says that it is serving.
-func startServer(name string, command ...string) (*server, error) {
+func startServer(name string, at place, command ...string) (*server, error) {
 	s := &server{name: name, cmd: exec.Command(command[0], command[1:]...), lines: make(chan logLine, 16)}
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cmd.Start(); err != nil {
+	if s.in, err = s.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := at.start(s.cmd); err != nil {
 		return nil, err
 	}
 	go s.follow(stderr)
@@ -50,15 +57,15 @@ func startServer(name string, command ...string) (*server, error) {
 	return s, nil
 }
 
-// follow passes the lines that the harness waits for on, and warnings and worse to the person.
+// follow passes the lines that the harness waits for on, and what is no log to the person.
 func (s *server) follow(log io.Reader) {
 	defer close(s.lines)
 	for scanner := bufio.NewScanner(log); scanner.Scan(); {
 		var line logLine
-		if err := json.Unmarshal(scanner.Bytes(), &line); err == nil && (line.Msg == "serving" || line.Msg == "counters") {
-			s.lines <- line
-		} else if err != nil {
+		if err := json.Unmarshal(scanner.Bytes(), &line); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %s\n", s.name, scanner.Text())
+		} else if line.Msg == "serving" || line.Msg == "counters" {
+			s.lines <- line
 		}
 	}
 }
@@ -80,6 +87,8 @@ func (s *server) await(msg string) (logLine, error) {
 		}
 	}
 }
+
+func (s *server) pid() int { return s.cmd.Process.Pid }
 
 // counters asks the server for its own count of goroutines and connections.
 func (s *server) counters() (logLine, error) {
@@ -109,12 +118,13 @@ func (s *server) stop() error {
 type load struct {
 	cmd     *exec.Cmd
 	in      io.WriteCloser
-	answers *bufio.Scanner
+	orders  *json.Encoder
+	answers *json.Decoder
 }
 
 // startLoad runs this program again, as load client of a server.
-func startLoad(self, addr, certFile string, parallel int) (*load, error) {
-	l := &load{cmd: exec.Command(self, "-role", "load", "-addr", addr, "-cert", certFile, "-parallel", fmt.Sprint(parallel))}
+func startLoad(self, addr, certFile string, at place) (*load, error) {
+	l := &load{cmd: exec.Command(self, "-role", "load", "-addr", addr, "-cert", certFile)}
 	l.cmd.Stderr = os.Stderr
 	var err error
 	if l.in, err = l.cmd.StdinPipe(); err != nil {
@@ -124,23 +134,28 @@ func startLoad(self, addr, certFile string, parallel int) (*load, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.answers = bufio.NewScanner(out)
-	return l, l.cmd.Start()
+	l.orders, l.answers = json.NewEncoder(l.in), json.NewDecoder(out)
+	return l, at.start(l.cmd)
 }
 
-// do gives one command and waits until it is done. The client's own deadlines bound it.
-func (l *load) do(verb string, n int) error {
-	if _, err := fmt.Fprintln(l.in, verb, n); err != nil {
-		return fmt.Errorf("load client: %w", err)
+// do gives one order and waits until it is done.
+func (l *load) do(o order) (answer, error) {
+	kill := time.AfterFunc(o.Length+patienceWithLoad, func() { l.cmd.Process.Kill() })
+	defer kill.Stop()
+	if err := l.orders.Encode(o); err != nil {
+		return answer{}, fmt.Errorf("load client: %w", err)
 	}
-	if !l.answers.Scan() {
-		return errors.New("the load client gave up; it says above why")
+	var a answer
+	if err := l.answers.Decode(&a); err != nil {
+		return answer{}, fmt.Errorf("the load client gave up on %q; it says above why, or took too long", o.Do)
 	}
-	return nil
+	return a, nil
 }
 
 // stop lets the client end its connections, and reports if one did not end as agreed.
 func (l *load) stop() error {
+	kill := time.AfterFunc(patienceWithLoad, func() { l.cmd.Process.Kill() })
+	defer kill.Stop()
 	l.in.Close()
 	return l.cmd.Wait()
 }

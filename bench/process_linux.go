@@ -42,25 +42,3 @@ func rssAnon(status []byte) (int, error) {
 	}
 	return 0, fmt.Errorf("the kernel tells no RssAnon")
 }
-
-// settledMemory returns a process's anonymous memory once three readings in a row differ by
-// less than 64 KiB, or after ten seconds.
-func settledMemory(pid int) (int, error) {
-	last, same := 0, 0
-	for range 100 {
-		now, err := anonymousMemory(pid)
-		if err != nil {
-			return 0, err
-		}
-		if d := now - last; -64<<10 < d && d < 64<<10 {
-			same++
-		} else {
-			same = 0
-		}
-		if last = now; same == 3 {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	return last, nil
-}

@@ -5,65 +5,154 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
-// A figure is one row of the report: how to take it from a sample, and how to write it.
-type figure struct {
-	name string
-	of   func(sample) float64
-	text func(float64) string
+// A figure is one row of the report.
+type figure int
+
+// The figures, in the order of the report.
+const (
+	handshakeCPU figure = iota
+	handshakeAt50
+	handshakeRate
+	idleMemory
+	idleGoroutines
+	bulkCPU
+	calmMedian
+	calmTail
+	stormMedian
+	stormTail99
+	stormRate
+	figureCount
+)
+
+// looks says how a figure is written.
+var looks = [figureCount]struct {
+	name, unit string
+	decimals   int
+}{
+	handshakeCPU:   {"CPU per full handshake", "us", 0},
+	handshakeAt50:  {"the same, at50", "us", 0},
+	handshakeRate:  {"handshakes per second", "", 0},
+	idleMemory:     {"memory per idle connection", "KiB", 2},
+	idleGoroutines: {"goroutines, all idle connections", "", 0},
+	bulkCPU:        {"CPU per byte, bulk", "ns", 2},
+	calmMedian:     {"echo, calm: p50", "us", 0},
+	calmTail:       {"echo, calm: p99", "us", 0},
+	stormMedian:    {"echo, in a storm: p50", "us", 0},
+	stormTail99:    {"echo, in a storm: p99", "us", 0},
+	stormRate:      {"handshakes per second of that storm", "", 0},
 }
 
-var handshakeFigures = []figure{
-	{"CPU per handshake", func(s sample) float64 { return float64(s.cpuPerHandshake.Nanoseconds()) / 1000 },
-		func(v float64) string { return fmt.Sprintf("%.1f us", v) }},
-	{"handshakes per second", func(s sample) float64 { return s.handshakesPerSec },
-		func(v float64) string { return fmt.Sprintf("%.0f", v) }},
+// A book holds the samples of all rounds.
+type book struct {
+	closed      bool      // what comes now does not count
+	derivations []float64 // nanoseconds
+	samples     map[entry][]float64
 }
 
-var idleFigures = []figure{
-	{"memory per idle connection", func(s sample) float64 { return float64(s.bytesPerIdle) / 1024 },
-		func(v float64) string { return fmt.Sprintf("%.2f KiB", v) }},
-	{"goroutines, a quarter of them", func(s sample) float64 { return float64(s.goroutinesQuarter) },
-		func(v float64) string { return fmt.Sprintf("%.0f", v) }},
-	{"goroutines, all of them", func(s sample) float64 { return float64(s.goroutinesAll) },
-		func(v float64) string { return fmt.Sprintf("%.0f", v) }},
+type entry struct {
+	program, job string
+	figure       figure
 }
 
-// report writes a table of medians, with least and greatest, and as ratio the median of the
-// first server's ratios to the last, taken within each round, where both had the same noise.
-func report(w io.Writer, names []string, rounds []map[string]sample, figures []figure) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	first, last := names[0], names[len(names)-1]
-	fmt.Fprintf(table, "\t%s\tratio\n", strings.Join(names, "\t"))
-	for _, f := range figures {
-		cells := []string{f.name}
-		for _, name := range names {
-			var all []float64
-			for _, r := range rounds {
-				all = append(all, f.of(r[name]))
-			}
-			s := spreadOf(all)
-			cells = append(cells, fmt.Sprintf("%s (%s..%s)", f.text(s.median), f.text(s.least), f.text(s.greatest)))
-		}
-		var ratios []float64
-		for _, r := range rounds {
-			ratios = append(ratios, f.of(r[first])/f.of(r[last]))
-		}
-		cells = append(cells, fmt.Sprintf("%.3f", spreadOf(ratios).median))
-		fmt.Fprintln(table, strings.Join(cells, "\t"))
+func (b *book) add(who contestant, f figure, value float64) {
+	if b.closed {
+		return
 	}
-	table.Flush()
+	if b.samples == nil {
+		b.samples = make(map[entry][]float64)
+	}
+	e := entry{who.program, who.job, f}
+	b.samples[e] = append(b.samples[e], value)
 }
 
-// conditions says what a reader has to know of the machine.
-func conditions(w io.Writer) {
+func (b *book) of(who contestant, f figure) []float64 {
+	return b.samples[entry{who.program, who.job, f}]
+}
+
+// A spread is the median of some samples, the least and the greatest.
+type spread struct{ median, least, greatest float64 }
+
+// spreadOf needs at least one sample.
+func spreadOf(samples []float64) spread {
+	sorted := slices.Sorted(slices.Values(samples))
+	n := len(sorted)
+	return spread{(sorted[(n-1)/2] + sorted[n/2]) / 2, sorted[0], sorted[n-1]}
+}
+
+// write writes median, unit and, if there is any, the spread.
+func (s spread) write(unit string, decimals int) string {
+	if unit != "" {
+		unit = " " + unit
+	}
+	text := fmt.Sprintf("%.*f%s", decimals, s.median, unit)
+	if s.least == s.greatest {
+		return text
+	}
+	return text + fmt.Sprintf(" (%.*f..%.*f)", decimals, s.least, decimals, s.greatest)
+}
+
+// report writes a job's table in Markdown: medians of the rounds with least and greatest, and the
+// same of the rounds' ratios, in which both servers had the same noise.
+func (b *book) report(w io.Writer, job string) {
+	rows := [][]string{{job, ours, theirs, "ratio"}}
+	for f := range figureCount {
+		our, their := b.samples[entry{ours, job, f}], b.samples[entry{theirs, job, f}]
+		if len(our) == 0 || len(our) != len(their) {
+			continue
+		}
+		look := looks[f]
+		ratios := make([]float64, len(our))
+		for i := range our {
+			ratios[i] = our[i] / their[i]
+		}
+		rows = append(rows, []string{look.name, spreadOf(our).write(look.unit, look.decimals),
+			spreadOf(their).write(look.unit, look.decimals), spreadOf(ratios).write("", 3)})
+	}
+	if len(rows) > 1 {
+		fmt.Fprintln(w)
+		writeTable(w, rows)
+	}
+}
+
+// writeTable writes rows, the first of which is the heading, so that they line up as text too.
+func writeTable(w io.Writer, rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
+	for i, row := range rows {
+		for j, cell := range row {
+			fmt.Fprintf(w, "| %-*s ", widths[j], cell)
+		}
+		fmt.Fprintln(w, "|")
+		if i == 0 {
+			for _, width := range widths {
+				fmt.Fprint(w, "|", strings.Repeat("-", width+2))
+			}
+			fmt.Fprintln(w, "|")
+		}
+	}
+}
+
+// conditions says what a reader has to know of the machine and of the work.
+func (c *contest) conditions(w io.Writer) {
 	collector := os.Getenv("GOGC")
 	if collector == "" {
 		collector = "100, the default"
 	}
-	fmt.Fprintf(w, "%s %s/%s, %d processors, GOGC %s, load from the same machine\n",
-		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), collector)
+	where := "on any core, because there is only one"
+	if c.serverCore.core >= 0 {
+		where = fmt.Sprintf("the servers on core %d, the load and the terminators' backend on core %d", c.serverCore.core, c.loadCore.core)
+	}
+	fmt.Fprintf(w, "%s %s/%s, GOGC %s; %s.\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, collector, where)
+	fmt.Fprintf(w, "One X25519 derivation of the standard library: %s on the servers' core.\n",
+		spreadOf(c.book.derivations).write("ns", 0))
+	fmt.Fprintf(w, "TLS 1.3, ECDSA P-256, X25519, TLS_AES_128_GCM_SHA256, no tickets, close_notify both ways: checked on each connection.\n")
+	fmt.Fprintf(w, "Medians (least..greatest) of %d rounds, of %d for memory.\n", c.rounds, c.idleRounds)
 }
