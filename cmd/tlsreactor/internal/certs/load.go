@@ -44,7 +44,10 @@ func Load(certFile, keyFile string, now time.Time) (cert tls.Certificate, warnin
 		return tls.Certificate{}, nil, &fileError{"cert", certFile, err}
 	}
 	key, err := loadKey(keyFile)
-	if err != nil {
+	switch {
+	case err != nil && keyFile == certFile:
+		return tls.Certificate{}, nil, &fileError{"cert", certFile, fmt.Errorf("%w (and no --key names another file)", err)}
+	case err != nil:
 		return tls.Certificate{}, nil, &fileError{"key", keyFile, err}
 	}
 	leaf := chain[0]
