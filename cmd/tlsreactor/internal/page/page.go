@@ -3,22 +3,38 @@ package page
 import (
 	_ "embed"
 	"fmt"
-	"html"
 	"strconv"
-	"strings"
 	"time"
 )
 
 //go:embed page.html
 var template string
 
-// Facts are what the page tells of its connection. An empty one is shown as "none".
+// Facts are what the page tells of its connection, and of the server. An empty string is shown as "none".
 type Facts struct {
 	Version    string // of TLS
 	Suite      string
 	Group      string
+	Signature  string // the scheme that the server signed with
 	ALPN       string
 	ServerName string // as the client sent it: the page escapes it
+	Retried    bool   // there was a HelloRetryRequest
+	Handshake  time.Duration
+	Steps      []Step    // of the handshake, in order
+	Counters   []Counter // of the server
+}
+
+// A Step is a state that the handshake entered or, with a Want, something that it waited for there.
+type Step struct {
+	At          time.Duration // since the connection was accepted
+	State, Want string
+}
+
+// A Counter is one of the server's.
+type Counter struct {
+	Name  string // in JSON
+	Label string // on the page
+	Value uint64
 }
 
 // Session answers the requests of one connection. Its zero value is ready for use; it belongs
@@ -75,6 +91,9 @@ func (s *Session) Next(dst []byte, facts *Facts, now time.Time) ([]byte, bool) {
 // once the client has it all.
 func (s *Session) Done() bool { return s.done }
 
+// countersPath is where the page's script asks for the counters.
+const countersPath = "/counters.json"
+
 // reasons are the statuses that the page answers with.
 var reasons = map[status]string{
 	200: "OK",
@@ -92,13 +111,16 @@ func respond(dst []byte, r request, wrong status, facts *Facts, now time.Time) [
 	case code != 0:
 	case r.method != "GET" && r.method != "HEAD":
 		code = 405
-	case r.path != "/":
+	case r.path != "/" && r.path != countersPath:
 		code = 404
 	default:
 		code = 200
 	}
 	kind, body := "text/plain; charset=utf-8", fmt.Sprintf("%d %s\n", code, reasons[code])
-	if code == 200 {
+	switch {
+	case code == 200 && r.path == countersPath:
+		kind, body = "application/json", renderCounters(facts.Counters)
+	case code == 200:
 		kind, body = "text/html; charset=utf-8", render(facts)
 	}
 
@@ -111,7 +133,7 @@ func respond(dst []byte, r request, wrong status, facts *Facts, now time.Time) [
 	field("Content-Type", kind)
 	field("Content-Length", strconv.Itoa(len(body)))
 	field("Cache-Control", "no-store") // the next connection has other facts
-	field("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	field("Content-Security-Policy", policy)
 	field("X-Content-Type-Options", "nosniff")
 	if code == 405 {
 		field("Allow", "GET, HEAD")
@@ -124,21 +146,4 @@ func respond(dst []byte, r request, wrong status, facts *Facts, now time.Time) [
 		dst = append(dst, body...)
 	}
 	return dst
-}
-
-// render fills the page's blanks. What came from the client is escaped.
-func render(f *Facts) string {
-	value := func(s string) string {
-		if s == "" {
-			return "none"
-		}
-		return html.EscapeString(s)
-	}
-	return strings.NewReplacer(
-		"{{version}}", value(f.Version),
-		"{{suite}}", value(f.Suite),
-		"{{group}}", value(f.Group),
-		"{{alpn}}", value(f.ALPN),
-		"{{sni}}", value(f.ServerName),
-	).Replace(template)
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
+	"log/slog"
 
 	"github.com/tlsreactor/tlsreactor/reactor"
 )
@@ -19,10 +19,11 @@ func (s *server) untilSignalled(signals *signals) error {
 		case <-signals.counters:
 			s.logCounters()
 		case <-s.reactor.Failed():
-			s.log.Error("an event loop failed", "error", s.reactor.Err())
+			s.journal.tell(slog.LevelError, "an event loop failed", slog.Any("error", s.reactor.Err()))
 			return s.drain(signals)
 		case sig := <-signals.end:
-			s.log.Info("draining", "signal", sig.String(), "connections", s.clients.Load(), "timeout", s.options.DrainTimeout)
+			s.journal.tell(slog.LevelInfo, "draining", slog.String("signal", sig.String()),
+				slog.Uint64("connections", s.count().connections), slog.Duration("timeout", s.options.DrainTimeout))
 			return s.drain(signals)
 		}
 	}
@@ -46,7 +47,7 @@ func (s *server) drain(signals *signals) error {
 		case err := <-ended:
 			counters := s.reactor.Counters()
 			abandoned := counters.Closed[reactor.ReasonShutdown]
-			s.log.Info("ended", "abandoned", abandoned)
+			s.journal.tell(slog.LevelInfo, "ended", slog.Uint64("abandoned", abandoned))
 			switch {
 			case context.Cause(ctx) == errSecondSignal:
 				return fmt.Errorf("%w, with %d connections open", errSecondSignal, abandoned)
@@ -56,27 +57,4 @@ func (s *server) drain(signals *signals) error {
 			return err
 		}
 	}
-}
-
-// logCounters tells an operator how it goes.
-func (s *server) logCounters() {
-	c := s.reactor.Counters()
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	s.log.Info("counters",
-		"connections", s.clients.Load(),
-		"accepted", c.Accepted,
-		"handshakes", c.HandshakesCompleted,
-		"handshakes_failed", c.HandshakesFailed,
-		"backends", c.Connected,
-		"backends_unreachable", s.unreachable.Load(),
-		"idle_ended", c.Closed[reactor.ReasonIdle],
-		"truncated", c.Closed[reactor.ReasonTruncated],
-		"reset", c.Closed[reactor.ReasonPeerReset],
-		"paused_for_connections", c.PausedForConns,
-		"paused_for_descriptors", c.OutOfDescriptors,
-		"turns", c.Waits,
-		"goroutines", runtime.NumGoroutine(),
-		"heap_bytes", memory.HeapAlloc,
-	)
 }

@@ -8,13 +8,18 @@ import (
 	"github.com/tlsreactor/tlsreactor/tlsconn"
 )
 
-// echo sends back what it receives. One serves all connections: what a connection has of its
-// own, it has in an owing, and only while its client does not read.
-type echo struct{ *server }
+// An echo sends back what it receives. It keeps bytes only while its client does not read.
+type echo struct {
+	session
+	rest []byte // received and not sent back; nothing more is received meanwhile
+}
 
-func (e *echo) Opened(*reactor.Conn) {}
+func (e *echo) Opened(c *reactor.Conn) { e.established(c) }
 
 func (e *echo) Received(c *reactor.Conn) {
+	if e.rest != nil {
+		return
+	}
 	chunk := c.Loop().Scratch()[:echoChunk]
 	for {
 		n, err := c.Read(chunk)
@@ -24,36 +29,33 @@ func (e *echo) Received(c *reactor.Conn) {
 			}
 			return
 		}
-		if k, err := c.Write(chunk[:n]); err == tlsconn.ErrWantWrite && k < n {
+		k, err := c.Write(chunk[:n])
+		e.moved(c, n, k)
+		if err == tlsconn.ErrWantWrite && k < n {
 			c.PauseRead()
-			c.SetHandler(&owing{echo: e, rest: slices.Clone(chunk[k:n])})
+			e.rest = slices.Clone(chunk[k:n])
 			return
 		}
 	}
 }
 
-func (e *echo) Writable(*reactor.Conn) {}
+func (e *echo) Writable(c *reactor.Conn) {
+	if e.rest == nil {
+		return
+	}
+	k, err := c.Write(e.rest)
+	e.moved(c, 0, k)
+	e.rest = e.rest[k:]
+	if err == nil {
+		e.rest = nil
+		c.ResumeRead()
+		e.Received(c) // the end of input may be in the engine already, which no event tells
+	}
+}
 
 // Draining lets the connection go on, until its client ends it or the drain's deadline does.
 func (e *echo) Draining(*reactor.Conn) {}
 
-func (e *echo) Closed(c *reactor.Conn, reason reactor.Reason, err error) { e.closed(c, reason, err) }
-
-// owing is the handler of a connection whose client does not read: it keeps what was received
-// and not sent back, and receives no more.
-type owing struct {
-	*echo
-	rest []byte
-}
-
-func (o *owing) Received(*reactor.Conn) {}
-
-func (o *owing) Writable(c *reactor.Conn) {
-	k, err := c.Write(o.rest)
-	o.rest = o.rest[k:]
-	if err == nil {
-		c.SetHandler(o.echo)
-		c.ResumeRead()
-		o.echo.Received(c) // the end of input may be in the engine already, which no event tells
-	}
+func (e *echo) Closed(c *reactor.Conn, reason reactor.Reason, err error) {
+	e.over(c, ending{reason: reason, err: err})
 }

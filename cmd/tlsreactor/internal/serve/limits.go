@@ -3,9 +3,17 @@ package serve
 // maxUnixPath is what sun_path holds besides its NUL (unix(7)).
 const maxUnixPath = 107
 
-// maxJournal is how many log lines wait to be written, some 100 KiB of them: clients that make
-// every connection fail could fill the memory otherwise, behind a slow reader of the log.
-const maxJournal = 512
+// maxJournal is how many log lines wait to be written, 2 to 4 MiB of them: thousands of connections
+// may end at once, and clients that make every connection fail could fill the memory otherwise, behind a
+// slow reader of the log.
+const maxJournal = 4096
+
+// journalBatch is how many bytes of lines are written at once, if there are so many.
+const journalBatch = 64 << 10
+
+// maxSteps is how many steps of a handshake are kept for the page. A handshake has about 12; a client
+// that sends it byte by byte could make each byte a step.
+const maxSteps = 32
 
 // echoChunk is how much is echoed at a time, a record's worth, and so the most that is kept for a
 // client that does not read its echo.

@@ -7,8 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/tlsreactor/tlsreactor/cmd/tlsreactor/internal/certs"
 )
 
 // Options are what the flags of `tlsreactor serve` say.
@@ -17,18 +20,21 @@ type Options struct {
 	Backend string // host:port or unix:PATH; "" for no backend
 	Echo    bool   // echo in place of a backend
 
-	CertFile, KeyFile string // both or neither: then an ephemeral certificate is made
+	Certs      []certs.Files // in order of preference; none: then an ephemeral certificate is made
+	NextProtos []string      // for ALPN, in order of preference
 
 	HandshakeTimeout time.Duration // absolute: what the client sends does not extend it
+	ConnectTimeout   time.Duration // for a connection to the backend
 	IdleTimeout      time.Duration // 0 for none
 	DrainTimeout     time.Duration // how long a shutdown waits for connections to end
 	MaxConnections   int           // 0 for as many as there are descriptors
 
 	Loops, Workers int // 0 for the default
 
-	KeyLog   string // file, "" for none
-	LogJSON  bool
-	LogLevel slog.Level
+	AccessLog bool   // a line for each connection
+	KeyLog    string // file, "" for none
+	LogJSON   bool
+	LogLevel  slog.Level
 }
 
 // ErrHelp is Parse's answer to --help: print Usage.
@@ -37,12 +43,17 @@ var ErrHelp = flag.ErrHelp
 // Parse reads the arguments behind `tlsreactor serve`. Its errors name the flag.
 func Parse(args []string) (*Options, error) {
 	var o Options
-	flags := newFlagSet(&o)
+	var files certFlags
+	flags := newFlagSet(&o, &files)
 	if err := flags.Parse(args); err != nil {
 		return nil, spellFlags(err)
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q: serve takes flags only", flags.Arg(0))
+	}
+	var err error
+	if o.Certs, err = files.pairs(); err != nil {
+		return nil, err
 	}
 	if err := o.check(); err != nil {
 		return nil, err
@@ -50,21 +61,28 @@ func Parse(args []string) (*Options, error) {
 	return &o, nil
 }
 
-// newFlagSet ties each flag to its place in o, with the defaults that Usage states.
-func newFlagSet(o *Options) *flag.FlagSet {
+// newFlagSet ties each flag to its place in o, with the defaults that Usage states, and --cert and
+// --key to theirs in files, to be paired when all are known.
+func newFlagSet(o *Options, files *certFlags) *flag.FlagSet {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the caller prints errors, and usage
 	flags.StringVar(&o.Listen, "listen", "127.0.0.1:8443", "")
 	flags.StringVar(&o.Backend, "backend", "", "")
 	flags.BoolVar(&o.Echo, "echo", false, "")
-	flags.StringVar(&o.CertFile, "cert", "", "")
-	flags.StringVar(&o.KeyFile, "key", "", "")
+	flags.Func("cert", "", files.addCert)
+	flags.Func("key", "", files.addKey)
+	flags.Func("alpn", "", func(list string) error {
+		o.NextProtos = strings.Split(list, ",")
+		return checkProtocols(o.NextProtos)
+	})
 	flags.DurationVar(&o.HandshakeTimeout, "handshake-timeout", 10*time.Second, "")
+	flags.DurationVar(&o.ConnectTimeout, "connect-timeout", 10*time.Second, "")
 	flags.DurationVar(&o.IdleTimeout, "idle-timeout", time.Hour, "")
 	flags.DurationVar(&o.DrainTimeout, "drain-timeout", 30*time.Second, "")
 	flags.IntVar(&o.MaxConnections, "max-connections", 0, "")
 	flags.IntVar(&o.Loops, "loops", 0, "")
 	flags.IntVar(&o.Workers, "workers", 0, "")
+	flags.BoolVar(&o.AccessLog, "access-log", true, "")
 	flags.StringVar(&o.KeyLog, "keylog", "", "")
 	flags.Func("log-format", "", func(format string) error {
 		o.LogJSON = format == "json"
@@ -102,12 +120,12 @@ func (o *Options) check() error {
 	switch {
 	case o.Echo && o.Backend != "":
 		return errors.New("--echo and --backend exclude each other: bytes can go to one place only")
-	case o.CertFile != "" && o.KeyFile == "":
-		return fmt.Errorf("--cert %s: --key is missing, the file of its private key (may be the same file)", o.CertFile)
-	case o.KeyFile != "" && o.CertFile == "":
-		return fmt.Errorf("--key %s: --cert is missing, the file of its certificate (may be the same file)", o.KeyFile)
+	case o.NextProtos != nil && o.servesPage():
+		return errors.New("--alpn: the built-in page speaks http/1.1 and nothing else; give a --backend, or --echo")
 	case o.HandshakeTimeout <= 0:
 		return fmt.Errorf("--handshake-timeout %v: must be more than 0; a handshake without a deadline lets anyone hold a connection for nothing", o.HandshakeTimeout)
+	case o.ConnectTimeout <= 0:
+		return fmt.Errorf("--connect-timeout %v: must be more than 0; a backend that is gone answers nothing, ever", o.ConnectTimeout)
 	case o.IdleTimeout < 0:
 		return fmt.Errorf("--idle-timeout %v: must not be negative; 0 turns it off", o.IdleTimeout)
 	case o.DrainTimeout < 0:
@@ -118,6 +136,24 @@ func (o *Options) check() error {
 		return fmt.Errorf("--loops %d: must not be negative; 0 is one per processor", o.Loops)
 	case o.Workers < 0:
 		return fmt.Errorf("--workers %d: must not be negative; 0 is one for two loops", o.Workers)
+	}
+	return nil
+}
+
+// servesPage reports whether there is nothing else to do with connections.
+func (o *Options) servesPage() bool { return o.Backend == "" && !o.Echo }
+
+// checkProtocols wants names as RFC 7301 3.1 has them, opaque ProtocolName<1..2^8-1>, each once.
+func checkProtocols(names []string) error {
+	for i, name := range names {
+		switch {
+		case name == "":
+			return errors.New("a name is empty; want names with commas between, as h2,http/1.1")
+		case len(name) > 255:
+			return fmt.Errorf("a name has %d bytes, at most 255 can be sent", len(name))
+		case slices.Contains(names[:i], name):
+			return fmt.Errorf("%s is listed twice", name)
+		}
 	}
 	return nil
 }

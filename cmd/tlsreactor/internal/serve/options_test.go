@@ -3,25 +3,30 @@ package serve
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlsreactor/tlsreactor/cmd/tlsreactor/internal/certs"
 )
 
 func TestFlagsAreRead(t *testing.T) {
-	got, err := Parse(strings.Fields("--listen [::1]:443 --backend unix:/run/a.sock --cert c.pem --key k.pem" +
-		" --handshake-timeout 5s --idle-timeout 0 --drain-timeout 1m --max-connections 10 --loops 3 --workers 1" +
+	got, err := Parse(strings.Fields("--listen [::1]:443 --backend unix:/run/a.sock --cert c.pem --key k.pem --cert d.pem --alpn h2,http/1.1" +
+		" --handshake-timeout 5s --connect-timeout 2s --access-log=false --idle-timeout 0 --drain-timeout 1m --max-connections 10 --loops 3 --workers 1" +
 		" --keylog keys --log-format json --log-level warn"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Options{
-		Listen: "[::1]:443", Backend: "unix:/run/a.sock", CertFile: "c.pem", KeyFile: "k.pem",
+		Listen: "[::1]:443", Backend: "unix:/run/a.sock", Certs: []certs.Files{{Cert: "c.pem", Key: "k.pem"}, {Cert: "d.pem", Key: "d.pem"}},
+		NextProtos: []string{"h2", "http/1.1"}, ConnectTimeout: 2 * time.Second,
 		HandshakeTimeout: 5 * time.Second, DrainTimeout: time.Minute, MaxConnections: 10, Loops: 3, Workers: 1,
 		KeyLog: "keys", LogJSON: true, LogLevel: slog.LevelWarn,
 	}
-	if *got != want {
+	if !reflect.DeepEqual(*got, want) {
 		t.Errorf("got %+v\nwant %+v", *got, want)
 	}
 }
@@ -31,8 +36,9 @@ func TestWithoutFlagsThereIsADefaultForEach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Options{Listen: "127.0.0.1:8443", HandshakeTimeout: 10 * time.Second, IdleTimeout: time.Hour, DrainTimeout: 30 * time.Second}
-	if *got != want {
+	want := Options{Listen: "127.0.0.1:8443", HandshakeTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+		IdleTimeout: time.Hour, DrainTimeout: 30 * time.Second, AccessLog: true}
+	if !reflect.DeepEqual(*got, want) {
 		t.Errorf("got %+v\nwant %+v", *got, want)
 	}
 }
@@ -44,8 +50,13 @@ func TestErrorsNameTheFlagAndWhatIsWrongWithIt(t *testing.T) {
 		{"a value that is missing", "--cert", "flag needs an argument: --cert"},
 		{"an argument", "--echo backend:80", `unexpected argument "backend:80"`},
 		{"two jobs", "--echo --backend a:1", "--echo and --backend exclude each other"},
-		{"a certificate without its key", "--cert c.pem", "--cert c.pem: --key is missing"},
 		{"a key without its certificate", "--key k.pem", "--key k.pem: --cert is missing"},
+		{"a second key for a certificate", "--cert c.pem --key k.pem --key l.pem", "--key l.pem: --cert c.pem has a key already, --key k.pem"},
+		{"protocols for the page", "--alpn h2", "--alpn: the built-in page speaks http/1.1 and nothing else"},
+		{"a protocol without a name", "--echo --alpn h2,", `invalid value "h2," for flag --alpn: a name is empty`},
+		{"a protocol that is listed twice", "--echo --alpn a,b,a", "a is listed twice"},
+		{"a protocol that is too long", "--echo --alpn " + strings.Repeat("x", 256), "a name has 256 bytes"},
+		{"no deadline for connecting", "--connect-timeout 0", "--connect-timeout 0s: must be more than 0"},
 		{"an address without a port", "--listen localhost", "--listen localhost: missing port in address; want HOST:PORT"},
 		{"an address with an empty port", "--listen localhost:", "--listen localhost:: the port is empty"},
 		{"a port that is none", "--listen :65536", `--listen :65536: "65536" is no TCP port`},
@@ -74,6 +85,29 @@ func TestErrorsNameTheFlagAndWhatIsWrongWithIt(t *testing.T) {
 	}
 }
 
+func TestEachKeyFindsItsCertificate(t *testing.T) {
+	tests := []struct{ name, args, want string }{
+		{"none of either", "", "[]"},
+		{"a file for both", "--cert a", "[{a a}]"},
+		{"each behind its certificate", "--cert a --key b --cert c --key d", "[{a b} {c d}]"},
+		{"as many keys as certificates, in order", "--cert a --cert c --key b --key d", "[{a b} {c d}]"},
+		{"the key first", "--key b --cert a", "[{a b}]"},
+		{"the first without a key", "--cert a --cert c --key d", "[{a a} {c d}]"},
+		{"the last without a key", "--cert a --key b --cert c", "[{a b} {c c}]"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o, err := Parse(strings.Fields(tt.args))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(o.Certs); got != tt.want {
+				t.Errorf("pairs %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestHelpIsNoMistake(t *testing.T) {
 	if _, err := Parse([]string{"--help"}); !errors.Is(err, ErrHelp) {
 		t.Errorf("error %v, want ErrHelp", err)
@@ -81,7 +115,7 @@ func TestHelpIsNoMistake(t *testing.T) {
 }
 
 func TestUsageHasEveryFlagWithItsDefault(t *testing.T) {
-	newFlagSet(new(Options)).VisitAll(func(f *flag.Flag) {
+	newFlagSet(new(Options), new(certFlags)).VisitAll(func(f *flag.Flag) {
 		_, text, found := strings.Cut(Usage, "\n  --"+f.Name+" ")
 		if !found {
 			t.Errorf("usage has no --%s", f.Name)

@@ -11,7 +11,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/tlsreactor/tlsreactor/cmd/tlsreactor/internal/certs"
@@ -22,21 +21,20 @@ import (
 // A server is what all connections share.
 type server struct {
 	options *Options
-	log     *slog.Logger
-	journal *journal // the log, for event loops
+	started time.Time
+	journal *journal // the log
 	reactor *reactor.Reactor
-	echo    *echo
-	arrival *arrival
-
-	clients     atomic.Int64  // established connections of clients that are open
-	unreachable atomic.Uint64 // connections to the backend that failed
+	sums    []sums // one of each loop
 }
+
+// now is the server's clock.
+func (s *server) now() time.Duration { return time.Since(s.started) }
 
 // Run serves until a signal ends it. It logs to stderr, and tells a person on stdout what to try.
 // Its errors name the flag where there is one.
 func Run(o *Options, stdout, stderr io.Writer) error {
-	s := &server{options: o, log: newLog(o, stderr)}
-	s.echo, s.arrival = &echo{s}, &arrival{s}
+	s := &server{options: o, started: time.Now(), journal: newJournal(o, stderr)}
+	defer s.journal.close()
 	config, err := s.tlsConfig()
 	if err != nil {
 		return err
@@ -48,60 +46,52 @@ func Run(o *Options, stdout, stderr io.Writer) error {
 		}
 		defer file.Close()
 		config.KeyLogWriter = file
-		s.log.Warn("writing the secrets of ALL connections: whoever reads the file reads the traffic", "file", o.KeyLog)
+		s.journal.tell(slog.LevelWarn, "writing the secrets of ALL connections: whoever reads the file reads the traffic",
+			slog.String("file", o.KeyLog))
 	}
 	signals := catchSignals()
 	defer signals.release()
-	s.journal = newJournal(s.log)
-	defer s.journal.close()
 	if err := s.startReactor(); err != nil {
 		return err
 	}
 	listener, err := s.reactor.Listen("tcp", o.Listen, reactor.ListenConfig{
 		TLS:    config,
-		Accept: func(*reactor.Conn) reactor.Handler { return s.arrival },
+		Accept: s.welcome,
 	})
 	if err != nil {
 		return errors.Join(fmt.Errorf("--listen %s: %w", o.Listen, rootCause(err)), s.reactor.Shutdown(context.Background()))
 	}
-	s.log.Info("serving", "job", s.job(), "listen", listener.Addr().String(), "loops", len(s.reactor.Loops()),
-		"processors", runtime.GOMAXPROCS(0), "pid", os.Getpid())
-	if o.Backend == "" && !o.Echo {
+	s.journal.tell(slog.LevelInfo, "serving", slog.String("job", s.job()), slog.String("listen", listener.Addr().String()),
+		slog.Int("loops", len(s.reactor.Loops())), slog.Int("processors", runtime.GOMAXPROCS(0)), slog.Int("pid", os.Getpid()))
+	if o.servesPage() {
 		fmt.Fprintf(stdout, "\nTry:  curl -k https://%s/\n\n", reachable(listener.Addr()))
 	}
 	return s.untilSignalled(signals)
 }
 
-// newLog makes the log that the options ask for.
-func newLog(o *Options, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: o.LogLevel}
-	if o.LogJSON {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
-
-// tlsConfig loads the certificate, or makes one.
+// tlsConfig loads the certificates, or makes one.
 func (s *server) tlsConfig() (*tlsconn.Config, error) {
-	var cert tls.Certificate
-	var err error
-	if o := s.options; o.CertFile != "" {
-		var warnings []string
-		cert, warnings, err = certs.Load(o.CertFile, o.KeyFile, time.Now())
-		for _, w := range warnings {
-			s.log.Warn(w)
-		}
-	} else if cert, err = certs.Ephemeral(time.Now()); err == nil {
-		s.log.Info("without --cert: made a certificate for localhost, for this process only", "sha256", certs.Fingerprint(&cert))
-	}
-	if err != nil {
-		return nil, err
-	}
-	config := &tlsconn.Config{Certificates: []tls.Certificate{cert}}
-	if s.options.Backend == "" && !s.options.Echo {
+	o := s.options
+	config := &tlsconn.Config{NextProtos: o.NextProtos}
+	if o.servesPage() {
 		config.NextProtos = []string{"http/1.1"}
 	}
-	return config, nil
+	if len(o.Certs) == 0 {
+		cert, err := certs.Ephemeral(time.Now())
+		if err != nil {
+			return nil, err
+		}
+		s.journal.tell(slog.LevelInfo, "without --cert: made a certificate for localhost, for this process only",
+			slog.String("sha256", certs.Fingerprint(&cert)))
+		config.Certificates = []tls.Certificate{cert}
+		return config, nil
+	}
+	loaded, warnings, err := certs.LoadAll(o.Certs, time.Now())
+	for _, w := range warnings {
+		s.journal.tell(slog.LevelWarn, w)
+	}
+	config.Certificates = loaded
+	return config, err
 }
 
 // startReactor starts the loops and the workers, with processors for both (see the package's
@@ -116,6 +106,7 @@ func (s *server) startReactor() error {
 		workers = max(1, loops/2)
 	}
 	runtime.GOMAXPROCS(loops + workers)
+	s.sums = make([]sums, loops)
 	idle := o.IdleTimeout
 	if idle == 0 {
 		idle = -1 // the reactor's word for none
@@ -126,6 +117,7 @@ func (s *server) startReactor() error {
 		Workers:          workers,
 		MaxConns:         o.MaxConnections,
 		HandshakeTimeout: o.HandshakeTimeout,
+		ConnectTimeout:   o.ConnectTimeout,
 		IdleTimeout:      idle,
 	})
 	return err
@@ -142,15 +134,16 @@ func (s *server) job() string {
 	return "page"
 }
 
-// handler returns the Handler of a new established connection.
-func (s *server) handler() reactor.Handler {
-	switch {
+// welcome returns the Handler of a connection that was just accepted.
+func (s *server) welcome(c *reactor.Conn) reactor.Handler {
+	switch n := s.newSession(c); {
 	case s.options.Echo:
-		return s.echo
+		return &echo{session: n}
 	case s.options.Backend != "":
-		return (*clientSide)(&tunnel{server: s})
+		return (*clientSide)(&tunnel{session: n})
+	default:
+		return &visitor{session: n}
 	}
-	return &visitor{server: s}
 }
 
 // dialBackend begins a connection to the backend.
@@ -159,41 +152,6 @@ func (s *server) dialBackend(l *reactor.Loop, h reactor.Handler) *reactor.Conn {
 		return l.Dial("unix", path, nil, h)
 	}
 	return l.Dial("tcp", s.options.Backend, nil, h)
-}
-
-// An arrival is a connection within the handshake.
-type arrival struct{ *server }
-
-func (a *arrival) Opened(c *reactor.Conn) {
-	a.clients.Add(1)
-	h := a.handler()
-	c.SetHandler(h)
-	h.Opened(c)
-}
-
-func (a *arrival) Received(*reactor.Conn) {}
-func (a *arrival) Writable(*reactor.Conn) {}
-
-func (a *arrival) Closed(c *reactor.Conn, reason reactor.Reason, err error) {
-	a.noteEnd("handshake failed", c, reason, err)
-}
-
-// closed takes note of the end of a client's established connection.
-func (s *server) closed(c *reactor.Conn, reason reactor.Reason, err error) {
-	s.clients.Add(-1)
-	s.noteEnd("connection ended", c, reason, err)
-}
-
-// noteEnd logs an end for who debugs; at other times it must cost nothing.
-func (s *server) noteEnd(msg string, c *reactor.Conn, reason reactor.Reason, err error) {
-	if !s.journal.enabled(slog.LevelDebug) {
-		return
-	}
-	attrs := []slog.Attr{slog.String("client", c.Remote().String()), slog.String("reason", reason.String())}
-	if err != nil {
-		attrs = append(attrs, slog.Any("error", err))
-	}
-	s.journal.post(slog.LevelDebug, msg, attrs...)
 }
 
 // reachable is a listener's address as a client on this machine writes it.

@@ -4,7 +4,7 @@ package serve
 // its default.
 const Usage = `Usage: tlsreactor serve [flags]
 
-Terminates TLS 1.3 on an event loop per processor, without a goroutine per connection, and
+Terminates TLS on an event loop per processor, without a goroutine per connection, and
 carries the bytes to a backend and back.
 
 What to serve (without any of these: a page that states the connection's facts)
@@ -14,12 +14,18 @@ What to serve (without any of these: a page that states the connection's facts)
 Where, and as whom
   --listen ADDR             HOST:PORT to listen on (127.0.0.1:8443); an empty HOST is every address
   --cert FILE               PEM certificate chain, leaf first
-  --key FILE                PEM private key: ECDSA, Ed25519 or RSA
-                            Without them, a certificate for localhost is made that lives as long
-                            as the process; its fingerprint is printed.
+  --key FILE                PEM private key: ECDSA, Ed25519 or RSA; of the --cert before it. Without
+                            it, the file of --cert holds the key as well.
+                            Both may be given several times: the client's server name chooses, an
+                            exact name before a wildcard; with a name that none has, or without one,
+                            the first. Without any, a certificate for localhost is made that lives
+                            as long as the process; its fingerprint is printed.
+  --alpn LIST               application protocols, the preferred first: h2,http/1.1. A client that
+                            names some, but none of these, is refused.
 
 Limits
   --handshake-timeout TIME  for the whole handshake, whatever the client sends (10s)
+  --connect-timeout TIME    for connecting to the backend (10s)
   --idle-timeout TIME       without a byte in either direction (1h0m0s); 0 for none
   --max-connections N       at once (0: as many as there are file descriptors)
   --drain-timeout TIME      what SIGTERM and SIGINT give open connections to end (30s);
@@ -32,6 +38,8 @@ Processors
 Watching
   --log-format FORMAT       text or json, on standard error (text)
   --log-level LEVEL         debug, info, warn or error (INFO)
+  --access-log              log a line for each connection that has ended, at level info (true);
+                            --access-log=false turns it off
   --keylog FILE             append the secrets of ALL connections, for Wireshark. Whoever reads
                             this file reads the traffic: never in production.
   SIGUSR1                   logs the counters
@@ -39,5 +47,5 @@ Watching
 Examples
   tlsreactor serve
   tlsreactor serve --listen :443 --backend 127.0.0.1:8080 --cert chain.pem --key key.pem
-  tlsreactor serve --backend unix:/run/app.sock --cert both.pem --key both.pem
+  tlsreactor serve --backend unix:/run/app.sock --cert example.com.pem --cert example.org.pem
 `

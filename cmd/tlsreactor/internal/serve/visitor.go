@@ -12,13 +12,28 @@ import (
 
 // A visitor is a connection that gets the built-in page.
 type visitor struct {
-	*server
-	session  page.Session
-	rest     []byte // of an answer that the client does not take yet
-	draining bool   // the next answer that is taken whole is the last
+	session
+	http     page.Session
+	steps    []page.Step // of the handshake, at most maxSteps
+	rest     []byte      // of an answer that the client does not take yet
+	draining bool        // the next answer that is taken whole is the last
 }
 
-func (v *visitor) Opened(*reactor.Conn) {}
+// Handshaking implements reactor.Tracer.
+func (v *visitor) Handshaking(_ *reactor.Conn, state tlsconn.State, want tlsconn.Want) {
+	step := page.Step{At: v.now() - v.began, State: state.String()}
+	if want != 0 {
+		step.Want = want.String()
+	}
+	if last := len(v.steps) - 1; last >= 0 && v.steps[last].State == step.State && v.steps[last].Want == step.Want {
+		return // what came was not enough
+	}
+	if len(v.steps) < maxSteps {
+		v.steps = append(v.steps, step)
+	}
+}
+
+func (v *visitor) Opened(c *reactor.Conn) { v.established(c) }
 
 func (v *visitor) Received(c *reactor.Conn) {
 	for v.answer(c) {
@@ -30,7 +45,8 @@ func (v *visitor) Received(c *reactor.Conn) {
 			}
 			return
 		}
-		v.session.Feed(request[:n])
+		v.moved(c, n, 0)
+		v.http.Feed(request[:n])
 	}
 }
 
@@ -47,20 +63,22 @@ func (v *visitor) answer(c *reactor.Conn) bool {
 	for {
 		if len(v.rest) > 0 {
 			k, err := c.Write(v.rest)
+			v.moved(c, 0, k)
 			if v.rest = v.rest[k:]; err != nil {
 				return false
 			}
 			v.rest = nil
 		}
-		if v.session.Done() || v.draining {
+		if v.http.Done() || v.draining {
 			c.Close()
 			return false
 		}
-		out, ok := v.session.Next(c.Loop().Scratch()[:0], factsOf(c), c.Loop().Now())
+		out, ok := v.http.Next(c.Loop().Scratch()[:0], v.facts(c), c.Loop().Now())
 		if !ok {
 			return true
 		}
 		k, err := c.Write(out)
+		v.moved(c, 0, k)
 		if err != nil && err != tlsconn.ErrWantWrite {
 			return false
 		}
@@ -81,17 +99,22 @@ func (v *visitor) Draining(c *reactor.Conn) {
 }
 
 func (v *visitor) Closed(c *reactor.Conn, reason reactor.Reason, err error) {
-	v.closed(c, reason, err)
+	v.over(c, ending{reason: reason, err: err})
 }
 
-// factsOf returns what the page tells of a connection.
-func factsOf(c *reactor.Conn) *page.Facts {
+// facts is what the page tells of a connection, and of the server.
+func (v *visitor) facts(c *reactor.Conn) *page.Facts {
 	s := c.ConnectionState()
 	return &page.Facts{
 		Version:    tls.VersionName(s.Version),
 		Suite:      tls.CipherSuiteName(s.CipherSuite),
 		Group:      s.Group.String(),
+		Signature:  s.SignatureScheme.String(),
 		ALPN:       s.NegotiatedProtocol,
 		ServerName: s.ServerName,
+		Retried:    s.HelloRetryRequest,
+		Handshake:  v.shaken,
+		Steps:      v.steps,
+		Counters:   v.pageCounters(),
 	}
 }
