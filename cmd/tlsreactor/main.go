@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/tlsreactor/tlsreactor/cmd/tlsreactor/internal/probe"
 	"github.com/tlsreactor/tlsreactor/cmd/tlsreactor/internal/serve"
 )
 
@@ -19,10 +20,11 @@ const usage = `tlsreactor is TLS without a goroutine per connection.
 Usage: tlsreactor COMMAND [flags]
 
   serve      terminate TLS in front of a backend; without flags, serve a page on 127.0.0.1:8443
+  probe      make one TLS connection and tell all about it
   version    print the version
   help       print this
 
-tlsreactor serve --help lists the flags of serve.
+tlsreactor serve --help and tlsreactor probe --help list their flags.
 `
 
 // The exit statuses: those of the shell's own commands.
@@ -45,6 +47,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	switch command := args[0]; command {
 	case "serve":
 		return runServe(args[1:], stdout, stderr)
+	case "probe":
+		return runProbe(args[1:], stdout, stderr)
 	case "version", "--version", "-version":
 		fmt.Fprintln(stdout, version())
 		return exitOK
@@ -72,6 +76,23 @@ func runServe(args []string, stdout, stderr io.Writer) int {
 		return exitError
 	}
 	return exitOK
+}
+
+func runProbe(args []string, stdout, stderr io.Writer) int {
+	options, err := probe.Parse(args)
+	switch {
+	case errors.Is(err, probe.ErrHelp):
+		fmt.Fprint(stdout, probe.Usage)
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(stderr, "tlsreactor probe: %v\n", err)
+		return int(probe.StatusUsage)
+	}
+	status, err := probe.Run(options, stdout, nil)
+	if err != nil {
+		fmt.Fprintf(stderr, "tlsreactor probe: %v\n", err)
+	}
+	return int(status)
 }
 
 // version is the module's, and the commit's where the build knows it.
