@@ -22,7 +22,7 @@ type Conn struct {
 	tls     *tlsconn.Conn // nil on a plain connection, and before a dialed one is connected
 	out     *output       // what a plain connection has accepted and the socket has not
 	dialing *dialing      // nil unless phaseConnecting
-	err     error         // why it ends; kept for Closed
+	err     error         // why it ends, kept for Closed; or why its output is broken
 	remote  netip.AddrPort
 	active  time.Duration // on the loop's clock: when a byte last moved
 
@@ -46,6 +46,7 @@ type Conn struct {
 	inputEnded      bool // Read has returned io.EOF
 	outputEnded     bool // CloseWrite was called
 	finSent         bool // the end of output was handed to the socket
+	outputBroken    bool // a write failed with err, while input was still to be read
 	full            bool // the socket took less than it was offered
 	broken          bool // a write has failed: the end of input is no end in order
 	awaitsRoom      bool // a Write was refused: Writable is owed
@@ -238,7 +239,7 @@ func netAddr(a netip.AddrPort) net.Addr {
 func (c *Conn) usable() error {
 	c.touch()
 	switch {
-	case c.err != nil:
+	case c.reason != 0 && c.err != nil:
 		return c.err
 	case c.reason != 0:
 		return tlsconn.ErrClosed
@@ -255,8 +256,11 @@ func (c *Conn) writable() error {
 	if err := c.usable(); err != nil {
 		return err
 	}
-	if c.outputEnded {
+	switch {
+	case c.outputEnded:
 		return tlsconn.ErrWriteClosed
+	case c.outputBroken:
+		return c.err
 	}
 	c.renewBudgets()
 	return nil
@@ -271,7 +275,19 @@ func (c *Conn) written(err error) error {
 		c.awaitsRoom = true
 		return err
 	}
+	if reason := reasonOf(err); (reason == ReasonPeerReset || reason == ReasonTransport) && !c.inputEnded && c.hasUnread() {
+		// The peer does not listen any more, but what it said before is still to be heard: a server
+		// that answers early and closes. The end of input, or its error, then ends the connection.
+		c.outputBroken, c.err = true, err
+		c.dropOutput()
+		return err
+	}
 	return c.fail(err)
+}
+
+// hasUnread reports whether there is input, or its end, that nobody has read.
+func (c *Conn) hasUnread() bool {
+	return c.tls != nil && c.tls.Buffered() > 0 || peek(int(c.fd))
 }
 
 func (c *Conn) token() poller.Token { return poller.NewToken(c.slot, c.generation) }

@@ -209,6 +209,10 @@ func (l *Loop) settleOne(c *Conn) {
 // settleEnds hands the end of output to the socket once all output is there, and closes a connection
 // whose directions have both ended.
 func (l *Loop) settleEnds(c *Conn) {
+	if c.outputBroken && c.inputEnded {
+		c.fail(c.err)
+		return
+	}
 	if !c.outputEnded || c.pending() {
 		return
 	}

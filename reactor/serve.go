@@ -60,7 +60,7 @@ func (l *Loop) serveOpen(c *Conn, room, input bool) {
 // tells.
 func (l *Loop) outputFailed(c *Conn, err error) {
 	if c.awaitsRoom || c.inputEnded {
-		c.fail(err)
+		_ = c.written(err) // told to the handler by its next call
 		return
 	}
 	c.dropOutput()

@@ -94,6 +94,13 @@ func resetOnClose(fd int) {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }
 
+// peek reports whether reading fd would give data or the end of input (recv(2)).
+func peek(fd int) bool {
+	var b [1]byte
+	_, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	return err == nil
+}
+
 // closeDescriptor closes fd. Linux frees the number whatever close(2) returns, so the error is of no use.
 func closeDescriptor(fd int) { _ = unix.Close(fd) }
 
