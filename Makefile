@@ -89,7 +89,10 @@ bogo: bogo-shim ## BoringSSL's conformance suite, run by BOGO_RUNNER
 	$(abspath $(BOGO_RUNNER)) -shim-path $(CURDIR)/bin/bogo_shim -shim-config $(CURDIR)/tlsconn/testdata/bogo_config.json -allow-unimplemented -pipe
 
 # What the tests call, as command:Debian package. The race detector needs a C compiler.
-TOOLS := openssl:openssl curl:curl cc:gcc systemd-analyze:systemd strace:strace
+TOOLS := openssl:openssl curl:curl cc:gcc systemd-analyze:systemd strace:strace nginx:nginx
+
+# Debian has nginx where only root's PATH looks.
+export PATH := $(PATH):/usr/sbin
 
 .PHONY: have-tools
 have-tools:

@@ -83,7 +83,7 @@ type program struct {
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	p := launch(t, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
-	line := p.await(`msg=serving .*listen=(\S+)`)
+	line := p.await(`msg["=:]+serving\b.*listen["=:]+([^\s"]+)`) // as text or as JSON
 	p.addr = line[1]
 	return p
 }
@@ -91,7 +91,13 @@ func start(t *testing.T, args ...string) *program {
 // launch runs the program and does not wait.
 func launch(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, cmd: exec.Command(binary, args...), ended: make(chan struct{}), more: make(chan struct{}, 1)}
+	return launchCommand(t, exec.Command(binary, args...))
+}
+
+// launchCommand runs any command as launch does the program.
+func launchCommand(t *testing.T, cmd *exec.Cmd) *program {
+	t.Helper()
+	p := &program{t: t, cmd: cmd, ended: make(chan struct{}), more: make(chan struct{}, 1)}
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func Run(o *Options, w io.Writer, lookup Lookup) (Status, error) {
 	}
 	r, err := reactor.New(reactor.Config{
 		Loops:            1,
-		Workers:          1, // verifies
+		Workers:          1,                       // verifies
 		HandshakeTimeout: o.Timeout + time.Second, // never reached: expire comes before
 		ConnectTimeout:   o.Timeout + time.Second,
 		IdleTimeout:      -1,
