@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// peerBuffer is what each direction of the crypto/tls servers reads into: a record. With 4 KiB
-// they would take 12 KiB less for each connection, and for bulk a fifth more CPU per byte; with
-// io.Copy's 32 KiB 16 KiB more, and nothing less.
+// peerBuffer is what each direction of the crypto/tls servers reads into: a record's worth. Less
+// would take that much less memory for each connection and more system calls for bulk; io.Copy's
+// 32 KiB would take more memory and save nothing, since Read returns a record at most.
 const peerBuffer = 16 << 10
 
 // serverConfig is crypto/tls's share of the equal work: TLS 1.3, X25519, no tickets. It

@@ -22,6 +22,7 @@ type options struct {
 	binary    string
 	profile   string
 	role      string // of a process that the harness starts
+	program   string // to be profiled
 	addr      string
 	cert, key string
 	backend   string
@@ -41,7 +42,8 @@ func parse() (options, error) {
 	flag.IntVar(&o.idle, "idle", 9900, "idle connections per server and round; 0 for none")
 	flag.DurationVar(&o.settle, "settle", 5*time.Second, "how long connections are idle before memory is read")
 	flag.StringVar(&o.profile, "profile", "", "instead: write heap and CPU profiles and system calls to this directory")
-	flag.StringVar(&o.role, "role", "", "for the harness's own use, with -addr, -backend, -cert and -key")
+	flag.StringVar(&o.role, "role", "", "for the harness's own use, with those below")
+	flag.StringVar(&o.program, "program", "", "")
 	flag.StringVar(&o.addr, "addr", "", "")
 	flag.StringVar(&o.backend, "backend", "", "")
 	flag.StringVar(&o.cert, "cert", "", "")
@@ -75,6 +77,8 @@ func run() error {
 		return runLoad(o.addr, o.cert, os.Stdin, os.Stdout)
 	case "crypto-tls":
 		return runPeer(o.cert, o.key, o.backend)
+	case "profiled":
+		return runProfiled(o.program, o.cert, o.key, os.Stdin)
 	case "backend":
 		return runBackend()
 	}
@@ -104,6 +108,9 @@ func (o options) contest() error {
 	}
 	defer c.backend.stop()
 	c.enrol(o.binary, keyFile)
+	if o.profile != "" {
+		return (&profiler{contest: c, dir: o.profile, keyFile: keyFile, out: os.Stdout}).profile()
+	}
 	c.progress = newProgress(c.length())
 	if err := c.run(); err != nil {
 		return err

@@ -106,7 +106,13 @@ func (c *contest) measureStorm(who contestant, p pairing) error {
 			storm <- result{a, err}
 		}()
 		time.Sleep(stormLead)
-		a, err := p.load.do(order{Do: doEchoes, Rate: echoRate, Length: c.storm})
+		start := time.Now()
+		var a answer
+		cpu, err := p.server.cpuOf(func() (err error) {
+			a, err = p.load.do(order{Do: doEchoes, Rate: echoRate, Length: c.storm})
+			return err
+		})
+		busy := cpu.Seconds() / time.Since(start).Seconds()
 		stormed := <-storm
 		if err != nil {
 			return err
@@ -114,6 +120,7 @@ func (c *contest) measureStorm(who contestant, p pairing) error {
 		c.book.add(who, stormMedian, float64(a.Median))
 		c.book.add(who, stormTail99, float64(a.Percentile99))
 		c.book.add(who, stormRate, stormed.PerSecond)
+		c.book.add(who, stormShare, 100*busy)
 		return stormed.error
 	})
 }

@@ -15,15 +15,22 @@ import (
 const patienceWithServer = 15 * time.Second
 
 // patienceWithLoad is how long an order may take beyond the length that it has.
-const patienceWithLoad = 2 * time.Minute
+const patienceWithLoad = 5 * time.Minute
 
 // A logLine is what the harness reads of a server's log in JSON; the fields are those of the
-// lines "serving" and "counters".
+// lines "serving", "counters" and profileWritten.
 type logLine struct {
 	Msg         string `json:"msg"`
 	Listen      string `json:"listen"`
 	Connections int    `json:"connections"`
 	Goroutines  int    `json:"goroutines"`
+
+	Mallocs     int `json:"mallocs"` // since the start, as AllocBytes and Collections
+	AllocBytes  int `json:"alloc_bytes"`
+	Collections int `json:"collections"`
+	Live        int `json:"live"` // bytes, as the next two
+	HeapInUse   int `json:"heap_in_use"`
+	Stacks      int `json:"stacks"`
 }
 
 // A server is a process that echoes.
@@ -64,7 +71,7 @@ func (s *server) follow(log io.Reader) {
 		var line logLine
 		if err := json.Unmarshal(scanner.Bytes(), &line); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %s\n", s.name, scanner.Text())
-		} else if line.Msg == "serving" || line.Msg == "counters" {
+		} else if line.Msg == "serving" || line.Msg == "counters" || line.Msg == profileWritten {
 			s.lines <- line
 		}
 	}

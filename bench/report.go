@@ -25,6 +25,7 @@ const (
 	stormMedian
 	stormTail99
 	stormRate
+	stormShare
 	figureCount
 )
 
@@ -44,6 +45,7 @@ var looks = [figureCount]struct {
 	stormMedian:    {"echo, in a storm: p50", "us", 0},
 	stormTail99:    {"echo, in a storm: p99", "us", 0},
 	stormRate:      {"handshakes per second of that storm", "", 0},
+	stormShare:     {"the server's core, meanwhile", "% busy", 0},
 }
 
 // A book holds the samples of all rounds.
