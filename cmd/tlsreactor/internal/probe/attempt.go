@@ -27,6 +27,8 @@ type attempt struct {
 	alike int          // how often in a row it came
 }
 
+var _ reactor.Tracer = (*attempt)(nil)
+
 // Handshaking implements reactor.Tracer. The first state comes when the socket is connected.
 func (a *attempt) Handshaking(c *reactor.Conn, state tlsconn.State, want tlsconn.Want) {
 	if a.winner == nil {

@@ -248,7 +248,7 @@ func (p *prober) expire() {
 	switch {
 	case p.winner != nil:
 		what = fmt.Sprintf("in state %v of the handshake", p.winner.state)
-	case p.tries > 0:
+	case len(p.trying) > 0:
 		var addresses []string
 		for _, a := range p.trying {
 			addresses = append(addresses, a.at.String())

@@ -36,7 +36,6 @@ type race struct {
 	untried [familyCount][]netip.Addr
 	awaited [familyCount]bool // the family's look-up is running
 	turn    family            // whose turn it is
-	patient bool              // the Resolution Delay is over, or something was tried already
 }
 
 // answer ends the look-up of a family.
@@ -45,10 +44,10 @@ func (r *race) answer(f family, addrs []netip.Addr) {
 	r.untried[f] = addrs[:min(len(addrs), maxAddresses)]
 }
 
-// mayBegin says whether the first address may be tried: at once with one of IPv6, else when IPv6 is known
-// to have none or was waited for (RFC 8305 3).
+// mayBegin says whether the first address may be tried before the Resolution Delay is over: with one of
+// IPv6, or when it is known that there is none (RFC 8305 3).
 func (r *race) mayBegin() bool {
-	return len(r.untried[ipv6]) > 0 || !r.awaited[ipv6] || r.patient
+	return len(r.untried[ipv6]) > 0 || !r.awaited[ipv6]
 }
 
 // next takes the address to be tried next.
@@ -62,7 +61,7 @@ func (r *race) next() (netip.Addr, bool) {
 	}
 	at := r.untried[f][0]
 	r.untried[f] = r.untried[f][1:]
-	r.turn, r.patient = f.other(), true
+	r.turn = f.other()
 	return at, true
 }
 

@@ -51,7 +51,6 @@ func TestWhenTheFirstAddressMayBeTried(t *testing.T) {
 		{"not before IPv6 is known", func(r *race) { r.answer(ipv4, addresses("1.1.1.1")) }, false},
 		{"at once with an address of IPv6", func(r *race) { r.answer(ipv6, addresses("::1")) }, true},
 		{"when IPv6 has none", func(r *race) { r.answer(ipv4, addresses("1.1.1.1")); r.answer(ipv6, nil) }, true},
-		{"after the Resolution Delay", func(r *race) { r.answer(ipv4, addresses("1.1.1.1")); r.patient = true }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := awaiting()
