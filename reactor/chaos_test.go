@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn"
 )
@@ -33,7 +34,7 @@ func (e *proxyEnd) Closed(_ *Conn, reason Reason, _ error) {
 // Clients that behave in every way at once, through tunnels, on two loops: everything ends, nothing is
 // left, nothing spins, and those who behave get their bytes back.
 func TestClientsThatMisbehaveAtRandom(t *testing.T) {
-	r := newReactor(t, Config{Loops: 2})
+	r := newReactor(t, Config{Loops: 2, CloseTimeout: 500 * time.Millisecond})
 	backend := serveEach(t, r, nil, func(*Conn) Handler { return &echoes{} })
 	front := serveEach(t, r, serverConfig(), func(c *Conn) Handler {
 		toBackend := &proxyEnd{}

@@ -71,6 +71,11 @@ func (l *Loop) beginClose(c *Conn) {
 		l.closeNow(c)
 		return
 	}
+	if c.reason == ReasonIdle && l.reactor.config.IdleResets {
+		resetOnClose(int(c.fd))
+		l.closeNow(c)
+		return
+	}
 	switch c.reason {
 	case ReasonPeerReset, ReasonTruncated, ReasonPeerAlert, ReasonTransport,
 		ReasonHandshakeTimeout, ReasonConnect, ReasonReset, ReasonShutdown:

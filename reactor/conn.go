@@ -106,7 +106,8 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 
 // Write writes p. The n bytes that it returns are taken and must not be offered again; n < len(p) comes
 // with tlsconn.ErrWantWrite, upon which Writable is called when it is worth offering the rest. Any
-// other error ends the connection. p is not kept.
+// other error ends the connection; on a plain one, what has arrived before is still there to be read, in
+// further calls of Received. A handler that does not care just returns. p is not kept.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	if err := c.writable(); err != nil {
 		return 0, err
@@ -275,19 +276,16 @@ func (c *Conn) written(err error) error {
 		c.awaitsRoom = true
 		return err
 	}
-	if reason := reasonOf(err); (reason == ReasonPeerReset || reason == ReasonTransport) && !c.inputEnded && c.hasUnread() {
-		// The peer does not listen any more, but what it said before is still to be heard: a server
-		// that answers early and closes. The end of input, or its error, then ends the connection.
+	if c.tls == nil && !c.inputEnded && peek(int(c.fd)) {
+		// The peer does not listen any more, but what it said before is still to be heard: a backend
+		// that answers early and closes. The end of input ends the connection, or a handler that
+		// does not read when it is told to (serveOpen).
 		c.outputBroken, c.err = true, err
 		c.dropOutput()
+		c.ResumeRead()
 		return err
 	}
 	return c.fail(err)
-}
-
-// hasUnread reports whether there is input, or its end, that nobody has read.
-func (c *Conn) hasUnread() bool {
-	return c.tls != nil && c.tls.Buffered() > 0 || peek(int(c.fd))
 }
 
 func (c *Conn) token() poller.Token { return poller.NewToken(c.slot, c.generation) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"time"
@@ -38,16 +39,16 @@ var ErrConnectTimeout = errors.New("reactor: connect: timed out")
 // looked up on a goroutine of its own; its addresses are tried in order. config makes it a TLS
 // connection, in the client's role; nil means plain.
 func (l *Loop) Dial(network, address string, config *tlsconn.Config, h Handler) *Conn {
+	if l.state == loopAbandons {
+		// No slot has this generation, so its Handle names nobody.
+		return &Conn{loop: l, handler: h, fd: -1, phase: phaseGone, reason: ReasonShutdown, err: ErrStopped, generation: math.MaxUint32}
+	}
 	d := &dialing{network: network, config: config, deadline: l.now + l.reactor.config.ConnectTimeout}
 	c := &Conn{loop: l, handler: h, fd: -1, dialing: d, phase: phaseConnecting}
 	l.table.add(c)
 	l.counters.dialed.Add(1)
 	l.setTimer(c, d.deadline)
 	c.touch()
-	if l.state == loopAbandons {
-		c.finish(ReasonShutdown, ErrStopped)
-		return c
-	}
 	if err := l.dialStart(c, d, address); err != nil {
 		c.finish(ReasonConnect, fmt.Errorf("reactor: dial %s %q: %w", network, address, err))
 	}

@@ -230,7 +230,8 @@ func TestDialDoesNotCallTheHandlerFromWithin(t *testing.T) {
 	}
 }
 
-// A handler that dials again whenever its connection is closed, at once, must not hold the loop.
+// A handler that dials again whenever its connection is closed, at once, must not hold the loop, nor keep
+// an ending reactor alive.
 func TestRedialingForEverDoesNotHoldTheLoop(t *testing.T) {
 	r := newReactor(t, Config{})
 	l := r.Loops()[0]
@@ -245,10 +246,8 @@ type redialer struct{ l *Loop }
 func (*redialer) Opened(*Conn)   {}
 func (*redialer) Received(*Conn) {}
 func (*redialer) Writable(*Conn) {}
-func (d *redialer) Closed(_ *Conn, reason Reason, _ error) {
-	if reason != ReasonShutdown {
-		d.l.Dial("unix", "/nonexistent", nil, d)
-	}
+func (d *redialer) Closed(*Conn, Reason, error) {
+	d.l.Dial("unix", "/nonexistent", nil, d)
 }
 
 func TestConnectToItselfIsARefusal(t *testing.T) {

@@ -304,6 +304,7 @@ func (l *Loop) welcome(a *acceptor, fd int, remote netip.AddrPort) {
 		l.counters.refused.Add(1)
 		c.handler = nobody{}
 		c.reset(ReasonReset, nil)
+	case c.reason != 0: // Accept ended it, which is carried out when it is settled
 	case a.listener.config.TLS == nil:
 		l.open(c)
 	default:

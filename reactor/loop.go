@@ -197,6 +197,10 @@ func (l *Loop) settleOne(c *Conn) {
 	if c.reason != 0 && c.phase <= phaseOpen {
 		l.beginClose(c)
 	}
+	if c.paused && (c.hungUp || c.outputBroken) && c.phase == phaseOpen && c.reason == 0 {
+		// The peer has gone, and nobody reads what it left: not for as long as an idle one may stay.
+		l.setTimer(c, l.now+l.reactor.config.CloseTimeout)
+	}
 	if c.hasWork() {
 		l.enqueue(c)
 	}

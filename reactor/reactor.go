@@ -51,6 +51,10 @@ type Config struct {
 	// means 15 minutes, a negative value never.
 	IdleTimeout time.Duration
 
+	// IdleResets makes the idle timeout end connections with Reset instead of Close: what a proxy
+	// wants, to whom silence says nothing of whether the stream was whole.
+	IdleResets bool
+
 	// ConnectTimeout is the time of a Dial up to the connected socket. Zero means 10 seconds.
 	ConnectTimeout time.Duration
 

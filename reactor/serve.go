@@ -49,8 +49,13 @@ func (l *Loop) serveOpen(c *Conn, room, input bool) {
 		c.touch()
 	}
 	if input && c.phase == phaseOpen && c.reason == 0 && !c.paused && !c.inputEnded {
+		c.renewBudgets()
+		before := c.readLeft
 		c.handler.Received(c)
 		c.touch()
+		if c.outputBroken && !c.paused && c.readLeft == before {
+			c.fail(c.err) // the handler does not care to hear the rest
+		}
 	}
 }
 
@@ -139,12 +144,23 @@ func (l *Loop) expired(c *Conn) {
 	case phaseHandshaking:
 		c.finish(ReasonHandshakeTimeout, nil)
 	case phaseOpen:
+		switch {
+		case c.outputBroken && c.paused:
+			c.fail(c.err)
+			return
+		case c.hungUp && c.paused:
+			c.lost(poller.SocketError(int(c.fd)))
+			return
+		}
 		if due := c.active + l.reactor.config.IdleTimeout; due > l.now {
 			l.setTimer(c, due)
 			return
 		}
 		c.finish(ReasonIdle, nil)
 	case phaseFlushing, phaseLingering:
+		if c.pending() {
+			resetOnClose(int(c.fd)) // what the peer has must not look whole
+		}
 		l.closeNow(c)
 	case phaseClosed, phaseGone: // has no deadline
 	}
