@@ -19,7 +19,7 @@
 //
 // The work must be equal to be compared: same certificate (ECDSA P-256), same group (X25519), same
 // suite (TLS_AES_128_GCM_SHA256), a full handshake, no session tickets, every byte echoed, and
-// close_notify answered by close_notify. The load client (crew.go) checks that on every connection
+// close_notify answered by close_notify, and nothing logged. The load client (crew.go) checks that on every connection
 // and fails the run at the first one that differs. It is one loop of package reactor, so that it
 // costs little beside the server; a few connections of crypto/tls come before it, as an independent
 // peer (inspector.go).

@@ -138,7 +138,7 @@ func (c *contest) choosePlaces() error {
 // enrol writes the command lines.
 func (c *contest) enrol(binary, keyFile string) {
 	files := []string{"--cert", c.certFile, "--key", keyFile}
-	serve := append([]string{binary, "serve", "--listen", "127.0.0.1:0", "--log-format", "json"}, files...)
+	serve := append([]string{binary, "serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--access-log=false"}, files...)
 	peer := append([]string{c.self, "-role", "crypto-tls"}, files...)
 	behind := []string{"--backend", c.backend.addr}
 	with := func(command []string, more ...string) []string {

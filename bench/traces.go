@@ -37,6 +37,9 @@ func readTraces(text []byte, unit string) []trace {
 			last.value, _ = strconv.ParseFloat(strings.TrimSuffix(value, unit), 64) // a plain 0 has no unit
 			s = strings.TrimSpace(function)
 		}
+		if generic, _, ok := strings.Cut(s, "[go.shape"); ok {
+			s = generic
+		}
 		last.stack = append(last.stack, s)
 	}
 	// The last line of dashes ends the text.

@@ -20,7 +20,7 @@ Duration: 10s, Total samples = 10s
              golang.org/x/sys/unix.Write (inline)
              github.com/tlsreactor/tlsreactor/tlsconn.(*Conn).flush
 -----------+-------------------------------------------------------
-    1000us   runtime.schedule
+    1000us   runtime.schedule[go.shape.interface { Size int }]
 -----------+-------------------------------------------------------
 `
 
