@@ -4,13 +4,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 func TestSIGTERMDrains(t *testing.T) {
@@ -20,16 +18,7 @@ func TestSIGTERMDrains(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	p.await("msg=draining")
 
-	for deadline := time.Now().Add(patience); ; { // the loops close their listeners in a turn of their own
-		other, err := net.Dial("tcp", p.addr)
-		if err != nil {
-			break
-		}
-		other.Close()
-		if time.Now().After(deadline) {
-			t.Fatal("new connections are accepted while draining")
-		}
-	}
+	p.refusesConnections()
 	echoes(t, conn, "an open connection is served on")
 	if err := conn.CloseWrite(); err != nil {
 		t.Fatal(err)

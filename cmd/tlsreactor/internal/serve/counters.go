@@ -93,10 +93,10 @@ func (s *server) logCounters() {
 func (s *server) pageCounters() []page.Counter {
 	c, t := s.reactor.Counters(), s.count()
 	return []page.Counter{
-		{Name: "connections", Label: "Connections open", Value: t.connections},
-		{Name: "handshakes", Label: "Handshakes completed", Value: c.HandshakesCompleted},
+		{Name: "connections", Label: "Connections", Value: t.connections},
+		{Name: "handshakes", Label: "Handshakes", Value: c.HandshakesCompleted},
 		{Name: "handshakes_failed", Label: "Handshakes failed", Value: c.HandshakesFailed},
-		{Name: "goroutines", Label: "Goroutines, in all", Value: uint64(runtime.NumGoroutine())},
+		{Name: "goroutines", Label: "Goroutines", Value: uint64(runtime.NumGoroutine())},
 		{Name: "received", Label: "Bytes received", Value: t.received},
 		{Name: "sent", Label: "Bytes sent", Value: t.sent},
 	}
