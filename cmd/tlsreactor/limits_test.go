@@ -30,6 +30,21 @@ func TestAnIdleConnectionEndsAtItsDeadline(t *testing.T) {
 	}
 }
 
+func TestAnIdleTunnelIsNoCleanEnd(t *testing.T) {
+	b := listenTCP(t)
+	p := start(t, "--backend", b.addr(), "--idle-timeout", "200ms")
+	client := p.connect()
+	behind := b.accept()
+	sends(t, behind, "half an answ")
+	receives(t, client, "half an answ")
+	for name, conn := range map[string]net.Conn{"client": client, "backend": behind} {
+		if err := ends(conn); !isReset(err) {
+			t.Errorf("the %s's end is %v, want a reset", name, err)
+		}
+	}
+	p.await(`msg=access .*received=0 sent=12 .*reason=idle`)
+}
+
 func TestThereAreNoMoreConnectionsThanAllowed(t *testing.T) {
 	p := start(t, "--echo", "--max-connections", "2")
 	first, second := p.connect(), p.connect()

@@ -83,6 +83,13 @@ func TestOpenSSLAgreesOnEveryGroupAndSuite(t *testing.T) {
 					t.Errorf("the page does not state %q:\n%s", want, page)
 				}
 			}
+			retried := strings.Contains(tt.group, ":")
+			if got := strings.Contains(page, "HelloRetryRequest</dt><dd>yes</dd>"); got != retried {
+				t.Errorf("the page states a HelloRetryRequest: %v, want %v", got, retried)
+			}
+			if got := strings.Contains(page, `<th scope="row">expectSecondClientHello</th><td><em>read</em>`); got != retried {
+				t.Errorf("the page shows the wait for a second ClientHello: %v, want %v", got, retried)
+			}
 		})
 	}
 }

@@ -1,4 +1,4 @@
-// Package certs gets the program its certificate: from the files that --cert and --key name,
+// Package certs gets the program its certificates: from the files that --cert and --key name,
 // or, without them, by making one for localhost that lives as long as the process.
 //
 // # Design

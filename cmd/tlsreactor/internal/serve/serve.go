@@ -119,6 +119,7 @@ func (s *server) startReactor() error {
 		HandshakeTimeout: o.HandshakeTimeout,
 		ConnectTimeout:   o.ConnectTimeout,
 		IdleTimeout:      idle,
+		IdleResets:       o.Backend != "", // whether an answer is whole, silence does not tell
 	})
 	return err
 }
