@@ -156,5 +156,5 @@ func (c *contest) conditions(w io.Writer) {
 	fmt.Fprintf(w, "One X25519 derivation of the standard library: %s on the servers' core.\n",
 		spreadOf(c.book.derivations).write("ns", 0))
 	fmt.Fprintf(w, "TLS 1.3, ECDSA P-256, X25519, TLS_AES_128_GCM_SHA256, no tickets, close_notify both ways: checked on each connection.\n")
-	fmt.Fprintf(w, "Medians (least..greatest) of %d rounds, of %d for memory.\n", c.rounds, c.idleRounds)
+	fmt.Fprintf(w, "Medians (least..greatest) of %d rounds, for memory of %d.\n", c.rounds, c.idleRounds)
 }
