@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"sync/atomic"
+	"time"
 )
 
 // A journal takes log records from the event loops without ever making them wait: a write to a
@@ -53,10 +54,17 @@ func (j *journal) post(level slog.Level, msg string, attrs ...slog.Attr) {
 	}
 }
 
-// tell logs a line later and never drops it: it may wait for room, and must not be called on a loop.
+// tell logs a line later. It waits for room before it drops the line, for a while, and must not be
+// called on a loop.
 func (j *journal) tell(level slog.Level, msg string, attrs ...slog.Attr) {
-	if j.enabled(level) {
-		j.entries <- entry{level, msg, attrs}
+	if !j.enabled(level) {
+		return
+	}
+	select {
+	case j.entries <- entry{level, msg, attrs}:
+	case <-time.After(journalPatience):
+		j.dropped.Add(1)
+		j.lost.Add(1)
 	}
 }
 
@@ -65,10 +73,13 @@ func (j *journal) enabled(level slog.Level) bool {
 	return j.log.Enabled(context.Background(), level)
 }
 
-// close writes what is left and returns when all is written.
+// close writes what is left and returns when all is written, or when nobody takes it.
 func (j *journal) close() {
 	close(j.entries)
-	<-j.ended
+	select {
+	case <-j.ended:
+	case <-time.After(journalPatience):
+	}
 }
 
 func (j *journal) write() {

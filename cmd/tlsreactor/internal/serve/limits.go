@@ -1,5 +1,7 @@
 package serve
 
+import "time"
+
 // maxUnixPath is what sun_path holds besides its NUL (unix(7)).
 const maxUnixPath = 107
 
@@ -22,3 +24,7 @@ const echoChunk = 16 << 10
 // visitorChunk is how much of a client's requests is read at a time. They stay in memory until
 // they are answered, which a client delays by not reading.
 const visitorChunk = 4 << 10
+
+// journalPatience is how long a line that matters, or the end of the program, waits for a reader of
+// standard error that does not read: it must not keep SIGTERM from having its effect.
+const journalPatience = time.Second

@@ -14,6 +14,8 @@ type signals struct {
 
 // catchSignals begins to catch them; release ends that.
 func catchSignals() *signals {
+	// A reader of standard error that goes away must not take the terminator with it.
+	signal.Ignore(syscall.SIGPIPE)
 	s := &signals{end: make(chan os.Signal, 2), counters: make(chan os.Signal, 1)}
 	signal.Notify(s.end, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(s.counters, syscall.SIGUSR1)
