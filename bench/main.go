@@ -37,7 +37,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.parallel, "parallel", 32, "connections that the load client opens at once")
 	flag.IntVar(&o.bulk, "bulk", 256, "MiB echoed per server and round; 0 for none")
 	flag.DurationVar(&o.calm, "calm", 2*time.Second, "length of the calm echoes per server and round; 0 for none")
-	flag.DurationVar(&o.storm, "storm", 3*time.Second, "length of the echoes in a storm of handshakes; 0 for none")
+	flag.DurationVar(&o.storm, "storm", 2*time.Second, "length of the echoes in a storm of handshakes; 0 for none")
 	flag.Float64Var(&o.stormRate, "storm-rate", 0, "handshakes per second of the storm; 0 for what the slower server of a job reaches")
 	flag.IntVar(&o.idle, "idle", 9900, "idle connections per server and round; 0 for none")
 	flag.DurationVar(&o.settle, "settle", 5*time.Second, "how long connections are idle before memory is read")
