@@ -33,10 +33,10 @@
 //     before its first connection does not count. Nobody forces a collection.
 //   - CPU per byte: 16 connections, each echoing 16 KiB again and again.
 //   - Latency: 100-byte echoes on 64 established connections, 2,000 a second in all, timed from when
-//     they were due (echoes.go); calm, and while another client makes as many handshakes a second as
-//     the slower one of the two servers could serve with nothing else to do. That client gets only
-//     the time of its core that the echoes' client leaves (SCHED_IDLE), else they would wait for
-//     each other, and not for the server.
+//     they were due (echoes.go); calm, and while another client makes handshakes, at four fifths of
+//     the rate at which the slower one of the two servers could serve them with nothing else to do.
+//     That client gets only the time of its core that the echoes' client leaves (SCHED_IDLE), else
+//     they would wait for each other, and not for the server.
 //
 // Everything is on the loopback interface, and every process is ended by its id. Percentiles come
 // from an HDR histogram, to a thousandth.

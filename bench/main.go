@@ -38,7 +38,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.bulk, "bulk", 256, "MiB echoed per server and round; 0 for none")
 	flag.DurationVar(&o.calm, "calm", 2*time.Second, "length of the calm echoes per server and round; 0 for none")
 	flag.DurationVar(&o.storm, "storm", 2*time.Second, "length of the echoes in a storm of handshakes; 0 for none")
-	flag.Float64Var(&o.stormRate, "storm-rate", 0, "handshakes per second of the storm; 0 for what the slower server of a job reaches")
+	flag.Float64Var(&o.stormRate, "storm-rate", 0, "handshakes per second of the storm; 0 for four fifths of what the slower server of a job reaches")
 	flag.IntVar(&o.idle, "idle", 9900, "idle connections per server and round; 0 for none")
 	flag.DurationVar(&o.settle, "settle", 5*time.Second, "how long connections are idle before memory is read")
 	flag.StringVar(&o.profile, "profile", "", "instead: write heap and CPU profiles and system calls to this directory")

@@ -76,8 +76,8 @@ func TestTheStormHasTheSlowerServersRate(t *testing.T) {
 		c.book.add(our, handshakeRate, rate)
 		c.book.add(their, handshakeRate, rate-300)
 	}
-	if rate, err := c.rateOfStorm(jobEcho); err != nil || rate != 1700 {
-		t.Errorf("rate %v, %v; want 1700", rate, err)
+	if rate, err := c.rateOfStorm(jobEcho); err != nil || rate != 1700*stormPart {
+		t.Errorf("rate %v, %v; want four fifths of 1700", rate, err)
 	}
 	c.stormRate = 5
 	if rate, err := c.rateOfStorm(jobTerminate); err != nil || rate != 5 {
