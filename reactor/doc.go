@@ -65,8 +65,8 @@
 //
 // # Handshakes and slow operations
 //
-// Private-key operations that are slow (RSA) run on [Config.Workers] goroutines, each locked to a thread
-// of its own that is niced to +15; at most that many run, a bounded queue waits. ECDSA and Ed25519 take
+// Private-key operations that are not known to be fast (RSA, P-384, foreign signers) run on [Config.Workers] goroutines, each locked to a thread
+// of its own that is niced to +15; at most that many run, a bounded queue waits. P-256 and Ed25519 take
 // less than a turn's budget and stay on the loop. The workers need processors of their own: the program
 // calls runtime.GOMAXPROCS(loops + workers), which a library should not do.
 //

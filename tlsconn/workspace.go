@@ -9,7 +9,8 @@ import (
 // WorkspaceConfig configures a Workspace. Its zero value is useful.
 type WorkspaceConfig struct {
 	// Offload, if not nil, takes slow work off the goroutine that drives the
-	// connections: RSA signatures, and the verification of a peer's chain. It has to
+	// connections: signatures that are not known to be fast (those of P-256 and Ed25519
+	// keys of the standard library are), and the verification of a peer's chain. It has to
 	// run task once, on any goroutine, and return true; or return false at once if it
 	// cannot take more, which fails that handshake with internal_error. While task has
 	// not ended, the connection's calls return ErrWantApp. Nil means that slow work is
