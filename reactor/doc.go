@@ -52,6 +52,11 @@
 // cannot mistake it for the end. close_notify is not followed by a FIN as long as input may come: some
 // peers take a FIN for the end of both directions.
 //
+// A plain connection whose write fails is read on, as long as its handler reads: a backend that answers
+// before it has heard all, and closes, has its answer carried. Who leaves a gone peer's input unread keeps
+// the connection for [Config.CloseTimeout], not for the idle timeout. An idle connection ends in order,
+// or with [Config.IdleResets] with RST.
+//
 // Close is orderly: pending output, close_notify, FIN, then input is discarded, within limits of bytes
 // and time, until the peer's FIN. A socket closed with unread input answers with RST, which destroys
 // data that is still under way to the peer.
@@ -65,10 +70,11 @@
 //
 // # Handshakes and slow operations
 //
-// Private-key operations that are not known to be fast (RSA, P-384, foreign signers) run on [Config.Workers] goroutines, each locked to a thread
-// of its own that is niced to +15; at most that many run, a bounded queue waits. P-256 and Ed25519 take
-// less than a turn's budget and stay on the loop. The workers need processors of their own: the program
-// calls runtime.GOMAXPROCS(loops + workers), which a library should not do.
+// Private-key operations that are not known to be fast (RSA, P-384, foreign signers) run on
+// [Config.Workers] goroutines, each locked to a thread of its own that is niced to +15; at most that many
+// run, a bounded queue waits. P-256 and Ed25519 take less than a turn's budget and stay on the loop. The
+// workers need processors of their own: the program calls runtime.GOMAXPROCS(loops + workers), which a
+// library should not do.
 //
 // # Limits
 //
