@@ -48,7 +48,7 @@ type Conn struct {
 	finSent         bool // the end of output was handed to the socket
 	outputBroken    bool // a write failed with err, while input was still to be read
 	full            bool // the socket took less than it was offered
-	broken          bool // a write has failed: the end of input is no end in order
+	resetTold       bool // a write was told of a reset: the end of input is no end in order
 	awaitsRoom      bool // a Write was refused: Writable is owed
 	touched         bool // waits to be settled
 	queued          bool // is on the ready list

@@ -32,7 +32,7 @@ func (s *socket) Read(p []byte) (int, error) {
 			return 0, tlsconn.ErrWouldBlock
 		case err != nil:
 			return 0, err
-		case n == 0 && len(p) > 0 && s.broken:
+		case n == 0 && len(p) > 0 && s.resetTold:
 			return 0, unix.ECONNRESET
 		case n == 0 && len(p) > 0:
 			return 0, io.EOF
@@ -59,7 +59,7 @@ func (s *socket) Write(p []byte) (int, error) {
 		case err != nil:
 			// The kernel tells a reset once, and then lets reads end as if by a FIN. EPIPE is different:
 			// the FIN was there before the reset (tcp_reset in the kernel's net/ipv4/tcp_input.c).
-			s.broken = err != unix.EPIPE
+			s.resetTold = err != unix.EPIPE
 			return 0, err
 		}
 		if n > 0 {

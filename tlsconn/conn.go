@@ -213,21 +213,14 @@ func (c *Conn) fail(err error) error {
 	if c.err != nil {
 		return c.err
 	}
-	local, peer := (*LocalAlertError)(nil), false
-	switch e := err.(type) {
-	case *LocalAlertError:
-		local = e
-	case *PeerAlertError:
-		peer = true
-	default:
-		local = &LocalAlertError{Alert: AlertInternalError, Err: err}
-	}
-	if local != nil {
+	if _, peers := err.(*PeerAlertError); !peers {
+		local, ours := err.(*LocalAlertError)
+		if !ours {
+			local = &LocalAlertError{Alert: AlertInternalError, Err: err}
+		}
 		local.Err = final(local.Err)
-	}
-	if !peer {
-		err = local
 		c.queueAlert(local.Alert)
+		err = local
 	}
 	c.end(err)
 	return c.err

@@ -28,9 +28,6 @@ func TestAServerNameOfADotDoesNotSwitchVerificationOff(t *testing.T) {
 	}
 }
 
-// errBroken is what the transports of these tests fail with.
-var errBroken = errors.New("broken pipe")
-
 func TestAFailedWriteKeepsWhatThePeerSentBehindAKeyUpdate(t *testing.T) {
 	p := standardPair(t)
 	p.handshake()
@@ -40,15 +37,15 @@ func TestAFailedWriteKeepsWhatThePeerSentBehindAKeyUpdate(t *testing.T) {
 	if _, err := p.client.conn.Write([]byte("last words")); err != nil {
 		t.Fatal(err)
 	}
-	p.server.tr.writeErr = errBroken
+	p.server.tr.writeErr = errBrokenPipe
 	p.server.conn.polled = true
-	if n, err := p.server.conn.Write([]byte("x")); n != 0 || err != errBroken {
+	if n, err := p.server.conn.Write([]byte("x")); n != 0 || err != errBrokenPipe {
 		t.Fatalf("Write = %d, %v", n, err)
 	}
 	if err := p.server.read(100); err != nil || string(p.server.got) != "last words" {
 		t.Fatalf("read %q, %v%v", p.server.got, err, p)
 	}
-	if _, err := p.server.conn.Write([]byte("x")); err != errBroken {
+	if _, err := p.server.conn.Write([]byte("x")); err != errBrokenPipe {
 		t.Fatalf("the write error does not stick: %v", err)
 	}
 }
@@ -64,14 +61,14 @@ func (o onlyWritesFail) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func (o onlyWritesFail) Write([]byte) (int, error) { return 0, errBroken }
+func (o onlyWritesFail) Write([]byte) (int, error) { return 0, errBrokenPipe }
 
 func TestAFailedWriteDoesNotWaitForABlockingTransport(t *testing.T) {
 	p := standardPair(t)
 	p.handshake()
 	p.server.conn.polled = false
 	p.server.conn.transport = onlyWritesFail{p.server.tr, t}
-	if _, err := p.server.conn.Write([]byte("x")); err != errBroken {
+	if _, err := p.server.conn.Write([]byte("x")); err != errBrokenPipe {
 		t.Fatal(err)
 	}
 }
