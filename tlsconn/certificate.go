@@ -15,7 +15,9 @@ import (
 // certificate is a chain with its key, made ready to be shown: shared and
 // read-only.
 type certificate struct {
-	signer  crypto.Signer
+	signer  crypto.Signer // or
+	async   AsyncSigner   // one that answers later
+	public  crypto.PublicKey
 	schemes []tls.SignatureScheme // that the key may sign with, the best first
 	slow    bool                  // a signature takes too long for an event loop
 	message []byte                // the encoded Certificate message
@@ -27,11 +29,17 @@ func newCertificate(cert *tls.Certificate) (*certificate, error) {
 	if len(cert.Certificate) == 0 {
 		return nil, errors.New("has no certificate")
 	}
-	signer, ok := cert.PrivateKey.(crypto.Signer)
-	if !ok {
+	c := new(certificate)
+	var public crypto.PublicKey
+	switch key := cert.PrivateKey.(type) {
+	case AsyncSigner:
+		c.async, public = key, key.Public()
+	case crypto.Signer:
+		c.signer, c.slow, public = key, isSlow(key), key.Public()
+	default:
 		return nil, fmt.Errorf("private key of type %T cannot sign", cert.PrivateKey)
 	}
-	schemes, err := schemesOf(signer.Public())
+	schemes, err := schemesOf(public)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +57,8 @@ func newCertificate(cert *tls.Certificate) (*certificate, error) {
 	if len(message) == 0 {
 		return nil, m.Validate()
 	}
-	return &certificate{signer: signer, schemes: schemes, slow: isSlow(signer), message: message}, nil
+	c.public, c.schemes, c.message = public, schemes, message
+	return c, nil
 }
 
 // scheme returns the best signature scheme that the key can do and the peer

@@ -4,7 +4,6 @@ import (
 	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"slices"
 
@@ -21,7 +20,6 @@ type client13 struct {
 	retrySuite *suite // the suite of the HelloRetryRequest, nil without one
 
 	certificateRequested bool
-	peer                 peerIdentity // written by the task of awaitVerification
 }
 
 func newClient13(c *Conn) *client13 {
@@ -156,39 +154,25 @@ func (hs *client13) readCertificate(m message) (State, error) {
 	if err := cert.Unmarshal(m.body()); err != nil {
 		return 0, decodeError(err)
 	}
-	switch {
-	case len(cert.Context) != 0:
-		return 0, abort(AlertIllegalParameter, "certificate: context is not empty")
-	case len(cert.Entries) == 0:
+	if len(cert.Entries) == 0 {
 		// RFC 8446 4.4.2.4: "If the server supplies an empty Certificate message, the
 		// client MUST abort the handshake with a decode_error alert."
 		return 0, abort(AlertDecodeError, "certificate: the server sent none")
-	case len(cert.Entries) > maxPeerCertificates:
-		return 0, abort(AlertBadCertificate, "certificate: more than %d certificates", maxPeerCertificates)
 	}
-	chain := make([][]byte, len(cert.Entries))
-	for i, e := range cert.Entries {
-		if len(e.Extensions) > 0 {
-			// RFC 8446 4.4.2: they must answer extensions of ours, and we sent none of these.
-			return 0, abort(AlertUnsupportedExtension, "certificate: entry %d: %v was not asked for", i, e.Extensions[0])
-		}
-		chain[i] = append([]byte(nil), e.Data...)
+	chain, peer, err := chainOf(&cert, nil)
+	if err != nil {
+		return 0, err
 	}
 	hs.transcript.Write(m.raw)
-	p, _ := hs.c.config.prepare()
-	v := verification{config: hs.c.config, name: p.serverName, now: p.now(), chain: chain}
-	return StateAwaitVerification, hs.start(OpVerify, true, func() (err error) {
-		hs.peer, err = v.verify()
-		return err
-	})
+	return StateAwaitVerification, hs.beginVerification(chain, peer)
 }
 
 func (hs *client13) awaitVerification() (State, error) {
-	ok, err := hs.finished()
-	if !ok {
+	ok, err := hs.verified()
+	switch {
+	case !ok:
 		return StateAwaitVerification, nil
-	}
-	if err != nil {
+	case err != nil:
 		return 0, err
 	}
 	return StateExpectCertificateVerify, nil
@@ -200,12 +184,12 @@ func (hs *client13) readCertificateVerify(m message) (State, error) {
 		return 0, decodeError(err)
 	}
 	scheme := tls.SignatureScheme(cv.Algorithm)
-	if err := verifySignature(hs.peer.certificates[0].PublicKey, scheme, signedMessage(serverContext, hs.transcriptHash()), cv.Signature); err != nil {
+	if err := verifySignature(hs.peer.Certificates[0].PublicKey, scheme, signedMessage(serverContext, hs.transcriptHash()), cv.Signature); err != nil {
 		return 0, err
 	}
 	f := &hs.c.facts
 	f.scheme = scheme
-	f.peer = &peerIdentity{hs.peer.certificates, hs.peer.chains}
+	f.peer = hs.peer
 	hs.transcript.Write(m.raw)
 	return StateExpectServerFinished, nil
 }
@@ -251,17 +235,4 @@ func (hs *client13) awaitFlush() (State, error) {
 func (hs *client13) clearSecrets() {
 	hs.handshake13.clearSecrets()
 	hs.shares = nil // private keys: the collector's, as the library offers no clearing
-}
-
-// certificatesOf parses a chain.
-func certificatesOf(chain [][]byte) ([]*x509.Certificate, error) {
-	certs := make([]*x509.Certificate, len(chain))
-	for i, der := range chain {
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, abort(AlertBadCertificate, "certificate: entry %d: %w", i, err)
-		}
-		certs[i] = cert
-	}
-	return certs, nil
 }

@@ -2,7 +2,6 @@ package tlsconn
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"strings"
@@ -301,7 +300,7 @@ func TestCallbacksCannotUseTheirConnection(t *testing.T) {
 		try("GetCertificate", &serverConn)
 		return nil, nil
 	}
-	client.VerifyPeer = func([]*x509.Certificate) error { try("VerifyPeer", &clientConn); return nil }
+	client.VerifyPeer = func(*Peer) error { try("VerifyPeer", &clientConn); return nil }
 	client.KeyLogWriter = callbackLog(func() { try("KeyLogWriter", &clientConn) })
 	p = newPair(t, client, server)
 	clientConn, serverConn = p.client.conn, p.server.conn

@@ -21,17 +21,61 @@ import (
 // Callbacks run on the goroutine that called the connection's verb, which on an
 // event loop is everybody's: they must not block.
 type Config struct {
-	// Certificates are what a server shows, with their private keys (any
-	// crypto.Signer of an ECDSA P-256, P-384 or P-521, RSA or Ed25519 key). The
-	// first whose names match the client's server_name and whose key can make a
-	// signature that the client accepts is taken; when no name matches, the first
-	// that the client accepts.
+	// InspectClientHello, if not nil, is asked by a server about each ClientHello (the
+	// first one, if there is a HelloRetryRequest) before anything is settled. A Config
+	// that it answers with takes the place of this one for the connection, and so
+	// chooses certificates, client-certificate policy, protocols and the scope of
+	// tickets together; nil keeps this one. A failure sends handshake_failure. The
+	// ClientHello is the callee's to keep.
+	InspectClientHello func(hello *ClientHello, answer *Completion[*Config])
+
+	// Certificates are what a server, or a client that is asked, shows, with their
+	// private keys (any crypto.Signer or AsyncSigner of an ECDSA P-256, P-384 or P-521,
+	// RSA or Ed25519 key). A server takes the first whose names match the client's
+	// server_name and whose key can make a signature that the client accepts; when no
+	// name matches, the first that the client accepts. A client takes the first that the
+	// server accepts; among those the ones come first that an authority issued which
+	// the peer names in certificate_authorities. SupportedSignatureAlgorithms, if not nil,
+	// are what the key is used for, the most preferred first. OCSPStaple and
+	// SignedCertificateTimestamps go to peers that ask for them.
 	Certificates []tls.Certificate
 
-	// GetCertificate, if not nil, is asked first; nil with a nil error falls back to
-	// Certificates. The ClientHelloInfo and what it points at are the callee's to
-	// keep. Its Context is nil, and its Conn is a stub that only has addresses.
+	// IssuerBound are tried before Certificates, but only for peers that name one of
+	// their issuers in certificate_authorities.
+	IssuerBound []tls.Certificate
+
+	// ChooseCertificate, if not nil, is asked by a server for its certificate, before
+	// GetCertificate and Certificates, which are asked if it answers with nil. A failure
+	// sends internal_error. The ClientHello is the callee's to keep.
+	ChooseCertificate func(hello *ClientHello, answer *Completion[*tls.Certificate])
+
+	// GetCertificate is the same in the standard library's form; it has to answer at
+	// once. The ClientHelloInfo and what it points at are the callee's to keep. Its
+	// Context is nil, and its Conn is a stub that only has addresses.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+	// ChooseClientCertificate, if not nil, is asked by a client whose server requests a
+	// certificate, before GetClientCertificate and Certificates, which are asked if it
+	// answers with nil. A certificate without any Certificate in it shows none. A failure
+	// sends internal_error. The CertificateRequestInfo is the callee's to keep.
+	ChooseClientCertificate func(request *tls.CertificateRequestInfo, answer *Completion[*tls.Certificate])
+
+	// GetClientCertificate is the same in the standard library's form; it has to answer
+	// at once.
+	GetClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+
+	// ClientAuth is a server's policy for certificates of clients; by default none is
+	// requested.
+	ClientAuth tls.ClientAuthType
+
+	// ClientCAs are the roots that a server trusts to issue certificates of clients;
+	// nil means the system's. tls.VerifyClientCertIfGiven and
+	// tls.RequireAndVerifyClientCert use it.
+	ClientCAs *x509.CertPool
+
+	// ClientCANames are the names (DER-encoded distinguished names) that a server sends
+	// as certificate_authorities. Nil means the subjects of ClientCAs.
+	ClientCANames [][]byte
 
 	// RootCAs are the roots that a client trusts; nil means the system's.
 	RootCAs *x509.CertPool
@@ -46,17 +90,58 @@ type Config struct {
 	// with VerifyPeer.
 	InsecureSkipVerify bool
 
-	// VerifyPeer, if not nil, is called by a client after its own verification (or in
-	// its place, with InsecureSkipVerify) with the peer's certificates, the leaf
-	// first. An error that is a *LocalAlertError chooses its alert; any other sends
-	// bad_certificate. It may run on another goroutine than the Conn's, see
-	// WorkspaceConfig.Offload.
-	VerifyPeer func(chain []*x509.Certificate) error
+	// VerifyPeer, if not nil, is called after our own verification (or in its place,
+	// with InsecureSkipVerify or a ClientAuth that does not verify) of a peer that showed
+	// a certificate, now or when the session began that is being resumed. An error that
+	// is a *LocalAlertError chooses its alert; any other sends bad_certificate. When a
+	// server resumes, an error makes the handshake a full one instead. It may run on
+	// another goroutine than the Conn's, see WorkspaceConfig.Offload.
+	VerifyPeer func(peer *Peer) error
+
+	// VerifyPeerLater is the same, after VerifyPeer, for who cannot answer at once.
+	VerifyPeerLater func(peer *Peer, answer *Completion[struct{}])
+
+	// SignatureSchemes are what a peer may sign with, most preferred first. Nil means all
+	// that are supported.
+	SignatureSchemes []tls.SignatureScheme
+
+	// Sessions, if not nil, keeps a client's sessions, which later connections resume. A
+	// session is found by SessionKey.
+	Sessions SessionCache
+
+	// SessionKey names the server in Sessions. Empty means ServerName; without either
+	// nothing is resumed.
+	SessionKey string
+
+	// Tickets protects a server's session tickets. Nil means keys of the Config's own,
+	// which change every day and die with the process.
+	Tickets TicketProtector
+
+	// SessionTicketsDisabled makes a server neither issue tickets nor accept them.
+	SessionTicketsDisabled bool
+
+	// TicketCount is the number of tickets that a server issues after a handshake. Zero
+	// means one; more than 8 is refused.
+	TicketCount int
+
+	// TicketLifetime is how long a server's ticket may be used. Zero means a day; more
+	// than the seven days of RFC 8446 4.6.1 is refused.
+	TicketLifetime time.Duration
+
+	// SessionScope is what tickets are bound to beside the server_name, the application
+	// protocol and ClientAuth: a ticket is good only where SessionScope is the same.
+	// Servers that share ticket keys and differ in whom they let in, or as whom they
+	// speak, differ here.
+	SessionScope string
 
 	// NextProtos are the application protocols (RFC 7301), most preferred first. A
 	// server that has some and shares none with a client that offers some refuses
 	// it with no_application_protocol.
 	NextProtos []string
+
+	// AllowUnknownProtocol makes a client accept a protocol that it did not offer, which
+	// RFC 7301 3.1 leaves no server. NegotiatedProtocol is then of the server's choice.
+	AllowUnknownProtocol bool
 
 	// CipherSuites are the enabled suites, most preferred first, by their IANA
 	// numbers (tls.TLS_AES_128_GCM_SHA256 and its kin). Nil means all, AES first
@@ -64,9 +149,13 @@ type Config struct {
 	CipherSuites []uint16
 
 	// CurvePreferences are the enabled groups, most preferred first. Nil means
-	// X25519MLKEM768, X25519, P-256, P-384, P-521. A client sends a key share for the
-	// first, and for X25519 too if that is enabled and the first is its hybrid.
+	// X25519MLKEM768, X25519, P-256, P-384, P-521.
 	CurvePreferences []tls.CurveID
+
+	// KeyShares are the groups that a client sends a key share of, all of them enabled.
+	// Nil means the most preferred group, and X25519 too if that is enabled and the first
+	// is its hybrid; an empty list leaves the choice to the server, for a round trip.
+	KeyShares []tls.CurveID
 
 	// KeyLogWriter, if not nil, receives the secrets of every connection in the NSS
 	// key log format, a line a Write. It ruins the security of all of them: for
@@ -210,7 +299,7 @@ func (p *prepared) loadCertificates(certs []tls.Certificate) error {
 		if err != nil {
 			return fmt.Errorf("tlsconn: config: Certificates[%d]: leaf: %w", i, err)
 		}
-		if err := matchesKey(leaf, c.signer.Public()); err != nil {
+		if err := matchesKey(leaf, c.public); err != nil {
 			return fmt.Errorf("tlsconn: config: Certificates[%d]: %w", i, err)
 		}
 		for _, name := range leaf.DNSNames {

@@ -17,13 +17,7 @@ type facts struct {
 	complete   bool // the handshake was completed
 	serverName string
 	protocol   string
-	peer       *peerIdentity // nil without a peer certificate
-}
-
-// peerIdentity is whom the peer proved to be.
-type peerIdentity struct {
-	certificates []*x509.Certificate
-	chains       [][]*x509.Certificate
+	peer       *Peer // nil without a peer certificate
 }
 
 // ConnectionState is what is known about a connection. It is a copy; what the
@@ -68,7 +62,7 @@ func (c *Conn) ConnectionState() ConnectionState {
 		s.Version, s.CipherSuite = tls.VersionTLS13, f.suite.id
 	}
 	if f.peer != nil {
-		s.PeerCertificates, s.VerifiedChains = f.peer.certificates, f.peer.chains
+		s.PeerCertificates, s.VerifiedChains = f.peer.Certificates, f.peer.VerifiedChains
 	}
 	return s
 }

@@ -39,19 +39,17 @@ type handshake struct {
 	transcript hash.Hash
 	d          *keysched.Deriver // of the suite's hash
 	sum        keysched.Secret   // scratch for the transcript's hash
-	task       *task             // pending or not yet consumed
+	op         *suspension       // pending or not yet taken
+	suspended  bool              // op counts among the Workspace's pending operations
 	wake       func()
 	trace      func(State)
 }
 
 func (hs *handshake) shared() *handshake { return hs }
 
-// drop abandons the pending task and clears what was not sealed.
+// drop abandons the pending operation and clears what was not sealed.
 func (hs *handshake) drop() {
-	if hs.task != nil {
-		hs.task.gone.Store(true)
-		hs.task = nil
-	}
+	hs.abandon()
 	clear(hs.flight)
 	hs.flight = nil
 }

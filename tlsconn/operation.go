@@ -1,8 +1,8 @@
 package tlsconn
 
 import (
+	"errors"
 	"strings"
-	"sync/atomic"
 )
 
 // Operation is a set of kinds of work that can suspend a handshake.
@@ -10,8 +10,17 @@ type Operation uint8
 
 // The members of Operation.
 const (
+	// OpInspect is the inspection of the ClientHello, Config.InspectClientHello.
+	OpInspect Operation = 1 << iota
+	// OpCertificate is the choice of the own certificate, Config.ChooseCertificate and
+	// Config.ChooseClientCertificate.
+	OpCertificate
 	// OpSign is a signature with the own private key.
-	OpSign Operation = 1 << iota
+	OpSign
+	// OpTicket is the opening of a ticket by a server, Config.Tickets.
+	OpTicket
+	// OpSession is the look-up of a session by a client, Config.Sessions.
+	OpSession
 	// OpVerify is the verification of the peer's certificate chain.
 	OpVerify
 )
@@ -19,12 +28,9 @@ const (
 // String returns the members joined by "|", or "none".
 func (o Operation) String() string {
 	var names []string
-	for _, m := range []struct {
-		bit  Operation
-		name string
-	}{{OpSign, "sign"}, {OpVerify, "verify"}} {
-		if o&m.bit != 0 {
-			names = append(names, m.name)
+	for i, name := range [...]string{"inspect", "certificate", "sign", "ticket", "session", "verify"} {
+		if o&(1<<i) != 0 {
+			names = append(names, name)
 		}
 	}
 	if names == nil {
@@ -33,58 +39,75 @@ func (o Operation) String() string {
 	return strings.Join(names, "|")
 }
 
-// task is one piece of work outside of the state machine, perhaps on another
-// goroutine. The one that runs it writes err (and whatever work writes) and
-// then stores done; the Conn reads them only after it has seen done.
-type task struct {
-	kind Operation
-	work func() error
-	err  error
-	done atomic.Bool
-	// gone is set when the Conn no longer cares: ending is a no-op then.
-	gone atomic.Bool
-	wake func()
+// errNoReason stands for the reason of a failure that came without one.
+var errNoReason = errors.New("failed without a reason")
+
+// ask starts an operation: work is given the Completion, and answers at once or
+// has it answered later. The await state takes the answer.
+func ask[T any](hs *handshake, kind Operation, work func(*Completion[T])) (*Completion[T], error) {
+	c := new(Completion[T])
+	c.kind, c.wake = kind, hs.wake
+	hs.op = &c.suspension
+	work(c)
+	if !c.phase.CompareAndSwap(uint32(phaseAsking), uint32(phaseWaiting)) {
+		return c, nil // answered already
+	}
+	ws := hs.c.ws
+	ws.suspended++
+	hs.suspended = true
+	if ws.suspended > ws.suspendedLimit {
+		hs.abandon()
+		return nil, abort(AlertInternalError, "%v: more than %d operations are pending", kind, ws.suspendedLimit)
+	}
+	return c, nil
 }
 
-// run does the work and wakes the owner. It is called once.
-func (t *task) run() {
-	if !t.gone.Load() {
-		t.err = t.work()
-	}
-	t.done.Store(true)
-	if !t.gone.Load() && t.wake != nil {
-		t.wake()
-	}
-}
-
-// start begins work of the given kind: in place, or, if it is slow and the
-// Workspace has an Offload, elsewhere. The await state asks finished. work must
-// touch nothing of the Conn's, which goes on living beside it.
-func (hs *handshake) start(kind Operation, slow bool, work func() error) error {
-	t := &task{kind: kind, work: work}
-	hs.task = t
+// run starts work that may take time: in place, or, if it is slow and the
+// Workspace has an Offload, elsewhere. It must touch nothing of the Conn's, which
+// goes on living beside it.
+func run[T any](hs *handshake, kind Operation, slow bool, work func() (T, error)) (*Completion[T], error) {
 	offload := hs.c.ws.offload
-	if !slow || offload == nil {
-		t.run()
-		return nil
-	}
-	t.wake = hs.wake
-	if !offload(t.run) {
-		hs.task = nil
-		return abort(AlertInternalError, "%v: too many slow operations are waiting", kind)
-	}
-	return nil
+	return ask(hs, kind, func(c *Completion[T]) {
+		if !slow || offload == nil {
+			c.finish(work())
+			return
+		}
+		taken := offload(func() {
+			if !c.Abandoned() {
+				c.finish(work())
+			}
+		})
+		if !taken {
+			c.Fail(abort(AlertInternalError, "%v: too many slow operations are waiting", kind))
+		}
+	})
 }
 
-// finished tells whether the work that start began has ended, and how. After a
-// true it is forgotten.
-func (hs *handshake) finished() (bool, error) {
-	t := hs.task
-	if !t.done.Load() {
-		return false, nil
+// forget ends the operation, whose answer has been taken.
+func (hs *handshake) forget() {
+	hs.op = nil
+	if hs.suspended {
+		hs.suspended = false
+		hs.c.ws.suspended--
 	}
-	hs.task = nil
-	return true, t.err
+}
+
+// abandon ends the operation, if there is one, whatever it will answer.
+func (hs *handshake) abandon() {
+	if hs.op != nil {
+		hs.op.phase.Store(uint32(phaseAbandoned))
+		hs.forget()
+	}
+}
+
+// failed makes the end of a handshake of an operation's failure: with the alert
+// that the failure names, or else alert.
+func failed(err error, alert Alert, what string) error {
+	var local *LocalAlertError
+	if errors.As(err, &local) {
+		alert = local.Alert
+	}
+	return abort(alert, "%s: %w", what, err)
 }
 
 // Pending returns the operations that have to end before the handshake can go
@@ -93,8 +116,8 @@ func (c *Conn) Pending() Operation {
 	if c.hs == nil {
 		return 0
 	}
-	if t := c.hs.shared().task; t != nil && !t.done.Load() {
-		return t.kind
+	if op := c.hs.shared().op; op != nil && !op.ended() {
+		return op.kind
 	}
 	return 0
 }

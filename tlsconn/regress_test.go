@@ -3,7 +3,6 @@ package tlsconn
 import (
 	"crypto"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -128,7 +127,7 @@ func TestACallbacksErrorIsNeverAWantOrAnEnd(t *testing.T) {
 func TestVerifyPeerChoosesItsAlertWhenWrapped(t *testing.T) {
 	ca := newTestCA(t)
 	config := clientFor(ca)
-	config.VerifyPeer = func([]*x509.Certificate) error {
+	config.VerifyPeer = func(*Peer) error {
 		return fmt.Errorf("ocsp: %w", &LocalAlertError{Alert: AlertCertificateRevoked, Err: errors.New("revoked")})
 	}
 	p := newPair(t, config, serverFor(ca.issue(t, keyECDSA, "example.org")))

@@ -268,10 +268,10 @@ func TestClientRefusesACertificate(t *testing.T) {
 		}, AlertDecodeError, "cert_data"},
 		{"4.4.2: an OCSP response that was not asked for", func(m *wire.Certificate) { m.Entries[0].OCSPStaple = []byte{1} }, nil, AlertUnsupportedExtension, "status_request"},
 		{"4.4.2: timestamps that were not asked for", func(m *wire.Certificate) { m.Entries[0].SCTs = [][]byte{{1}} }, nil, AlertUnsupportedExtension, "signed_certificate_timestamp"},
-		{"4.4.2.4: what is not a certificate", func(m *wire.Certificate) { m.Entries[0].Data = []byte("0\x03junk") }, nil, AlertBadCertificate, "entry 0"},
+		{"4.4.2.4: what is not a certificate", func(m *wire.Certificate) { m.Entries[0].Data = []byte("0\x03junk") }, nil, AlertDecodeError, "entry 0"},
 		{"4.4.2.4: what is not a certificate further up the chain", func(m *wire.Certificate) {
 			m.Entries = append(m.Entries, wire.CertificateEntry{Data: []byte{0}})
-		}, nil, AlertBadCertificate, "entry 1"},
+		}, nil, AlertDecodeError, "entry 1"},
 	} {
 		t.Run(f.must, func(t *testing.T) {
 			p := clientAwaitingCertificate(t)

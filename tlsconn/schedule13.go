@@ -11,6 +11,7 @@ import (
 // of RFC 8446 7.1 as far as it has come.
 type handshake13 struct {
 	handshake
+	peerCheck
 	random                               [32]byte // the client's, which names the connection in the key log
 	master                               keysched.Secret
 	clientHandshake, serverHandshake     keysched.Secret

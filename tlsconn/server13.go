@@ -16,7 +16,8 @@ type server13 struct {
 	group    tls.CurveID      // asked for in a HelloRetryRequest, 0 without one
 	cert     *certificate
 	scheme   tls.SignatureScheme
-	// signature is written by the task of awaitSignature.
+	signing  *Completion[[]byte]
+	// signature is what CertificateVerify shows.
 	signature []byte
 }
 
@@ -221,28 +222,19 @@ func (hs *server13) sendServerHello() (State, error) {
 	}
 	// Whoever never sends a Finished makes us hold no more than that takes.
 	hs.hello, hs.helloRaw = wire.ClientHello{}, nil
-	return StateAwaitSignature, hs.startSignature()
-}
-
-// startSignature has the private key sign the transcript. The task touches
-// nothing that the Conn goes on using.
-func (hs *server13) startSignature() error {
-	message := signedMessage(serverContext, hs.transcriptHash())
-	cert, scheme := hs.cert, hs.scheme
-	return hs.start(OpSign, cert.slow, func() (err error) {
-		hs.signature, err = sign(cert.signer, scheme, message)
-		return err
-	})
+	hs.signing, err = startSignature(&hs.handshake, hs.cert, hs.scheme, serverContext)
+	return StateAwaitSignature, err
 }
 
 func (hs *server13) awaitSignature() (State, error) {
-	ok, err := hs.finished()
+	signature, ok, err := hs.signing.take(&hs.handshake)
 	switch {
 	case !ok:
 		return StateAwaitSignature, nil
 	case err != nil:
-		return 0, abort(AlertInternalError, "private key: %w", err)
+		return 0, failed(err, AlertInternalError, "private key")
 	}
+	hs.signature = signature
 	return StateSendServerFinished, nil
 }
 

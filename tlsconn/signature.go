@@ -119,6 +119,30 @@ func signedMessage(context string, transcriptHash []byte) []byte {
 	return append(m, transcriptHash...)
 }
 
+// AsyncSigner is a private key that answers later: in another process, a device
+// or a service. It may stand in tls.Certificate.PrivateKey instead of a
+// crypto.Signer.
+type AsyncSigner interface {
+	// Public returns the key of the certificate, an *ecdsa.PublicKey, *rsa.PublicKey or
+	// ed25519.PublicKey, each time the same.
+	Public() crypto.PublicKey
+	// SignMessage starts the signature of scheme over message, the whole input of
+	// RFC 8446 4.4.3 and not its hash; message is the callee's to keep. It must not
+	// block: answer is completed by whoever has the signature. A failure sends
+	// internal_error. The signature is verified before it is sent.
+	SignMessage(message []byte, scheme tls.SignatureScheme, answer *Completion[[]byte])
+}
+
+// startSignature has a private key sign the transcript so far, for a
+// CertificateVerify of the given context string.
+func startSignature(hs *handshake, cert *certificate, scheme tls.SignatureScheme, context string) (*Completion[[]byte], error) {
+	message := signedMessage(context, hs.transcriptHash())
+	if cert.async != nil {
+		return ask(hs, OpSign, func(c *Completion[[]byte]) { cert.async.SignMessage(message, scheme, c) })
+	}
+	return run(hs, OpSign, cert.slow, func() ([]byte, error) { return sign(cert.signer, scheme, message) })
+}
+
 // sign makes the signature of a CertificateVerify over message.
 func sign(key crypto.Signer, scheme tls.SignatureScheme, message []byte) ([]byte, error) {
 	h := schemeHash(scheme)

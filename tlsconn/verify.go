@@ -2,67 +2,170 @@ package tlsconn
 
 import (
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
-// verification is what it takes to verify a server's chain away from its Conn.
+// verification is what it takes to verify a peer's chain away from its Conn.
 type verification struct {
 	config *Config
-	name   string // that the leaf has to be for: a DNS name or an IP address
-	now    time.Time
-	chain  [][]byte // DER, the leaf first; ours to keep
+	role   Role      // ours
+	name   string    // that a server's leaf has to be for: a DNS name or an IP address
+	now    time.Time // by the Config's clock
+	chain  [][]byte  // DER, the leaf first; ours to keep
+	peer   Peer      // what is known of it beforehand
 }
 
 // verify parses the chain, finds paths to a root, and asks the user's own check.
-func (v *verification) verify() (peerIdentity, error) {
-	var id peerIdentity
+func (v *verification) verify() (*Peer, error) {
 	certs, err := certificatesOf(v.chain)
 	if err != nil {
-		return id, err
+		return nil, err
 	}
 	for i, cert := range certs {
 		if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
-			return id, abort(AlertBadCertificate, "certificate: entry %d: RSA key of %d bits is over %d", i, key.N.BitLen(), maxRSABits)
+			return nil, abort(AlertBadCertificate, "certificate: entry %d: RSA key of %d bits is over %d", i, key.N.BitLen(), maxRSABits)
 		}
 	}
 	if usage := certs[0].KeyUsage; usage != 0 && usage&x509.KeyUsageDigitalSignature == 0 {
 		// RFC 8446 4.4.2.2: "the digitalSignature bit MUST be set if the Key Usage
 		// extension is present".
-		return id, abort(AlertIllegalParameter, "certificate: its key usage does not allow digital signatures")
+		return nil, abort(AlertIllegalParameter, "certificate: its key usage does not allow digital signatures")
 	}
-	id.certificates = certs
-	if !v.config.InsecureSkipVerify {
-		if v.name == "" {
-			return id, errors.New("internal: verification without a name") // x509 would check none
-		}
-		opts := x509.VerifyOptions{
-			DNSName:       v.name,
-			Roots:         v.config.RootCAs,
-			CurrentTime:   v.now,
-			Intermediates: x509.NewCertPool(),
-			KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		}
-		for _, cert := range certs[1:] {
-			opts.Intermediates.AddCert(cert)
-		}
-		if id.chains, err = certs[0].Verify(opts); err != nil {
-			return id, abort(alertOfVerification(err), "certificate: %w", quoted{err})
-		}
+	peer := v.peer
+	peer.ServerName, peer.Certificates = v.name, certs
+	if peer.VerifiedChains, err = v.paths(certs); err != nil {
+		return nil, abort(alertOfVerification(err), "certificate: %w", quoted{err})
 	}
 	if check := v.config.VerifyPeer; check != nil {
-		if err := check(certs); err != nil {
-			alert := AlertBadCertificate
-			var local *LocalAlertError
-			if errors.As(err, &local) {
-				alert = local.Alert
-			}
-			return id, abort(alert, "VerifyPeer: %w", err)
+		if err := check(&peer); err != nil {
+			return nil, failed(err, AlertBadCertificate, "VerifyPeer")
 		}
 	}
-	return id, nil
+	return &peer, nil
+}
+
+// paths finds the paths from the leaf to a root, if the Config demands one.
+func (v *verification) paths(certs []*x509.Certificate) ([][]*x509.Certificate, error) {
+	opts := x509.VerifyOptions{
+		CurrentTime:   v.now,
+		Intermediates: x509.NewCertPool(),
+	}
+	switch {
+	case v.role == RoleServer && v.config.ClientAuth < tls.VerifyClientCertIfGiven,
+		v.role == RoleClient && v.config.InsecureSkipVerify:
+		return nil, nil
+	case v.role == RoleServer:
+		opts.Roots, opts.KeyUsages = v.config.ClientCAs, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	case v.name == "":
+		return nil, errors.New("internal: verification without a name") // x509 would check none
+	default:
+		opts.DNSName = v.name
+		opts.Roots, opts.KeyUsages = v.config.RootCAs, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	}
+	for _, cert := range certs[1:] {
+		opts.Intermediates.AddCert(cert)
+	}
+	return certs[0].Verify(opts)
+}
+
+// peerCheck is the part of a handshake that finds out who the peer is.
+type peerCheck struct {
+	verifying *Completion[*Peer]
+	judging   *Completion[struct{}] // VerifyPeerLater's
+	peer      *Peer                 // nil until verified
+}
+
+// beginVerification starts the verification of a chain, whose bytes are ours.
+func (hs *handshake13) beginVerification(chain [][]byte, peer Peer) (err error) {
+	p, _ := hs.c.config.prepare()
+	v := verification{config: hs.c.config, role: hs.c.role, now: p.now(), chain: chain, peer: peer}
+	if hs.c.role == RoleClient {
+		v.name = p.serverName
+	}
+	hs.verifying, err = run(&hs.handshake, OpVerify, true, v.verify)
+	return err
+}
+
+// verified takes the result of the verification, once it is there (ok). A
+// failure names its alert.
+func (hs *handshake13) verified() (ok bool, err error) {
+	if hs.judging == nil {
+		peer, ok, err := hs.verifying.take(&hs.handshake)
+		if !ok || err != nil {
+			return ok, err
+		}
+		hs.peer = peer
+		later := hs.c.config.VerifyPeerLater
+		if later == nil {
+			hs.verifying = nil
+			return true, nil
+		}
+		hs.judging, err = ask(&hs.handshake, OpVerify, func(c *Completion[struct{}]) { later(peer, c) })
+		if err != nil {
+			return true, err
+		}
+	}
+	_, ok, err = hs.judging.take(&hs.handshake)
+	switch {
+	case !ok:
+		return false, nil
+	case err != nil:
+		hs.peer, err = nil, failed(err, AlertBadCertificate, "VerifyPeerLater")
+	}
+	hs.verifying, hs.judging = nil, nil
+	return true, err
+}
+
+// chainOf takes the peer's chain out of its Certificate message, with what came
+// with the leaf; asked are the extensions that we have asked for. The bytes are
+// copies, as the message is lent.
+func chainOf(m *wire.Certificate, asked []wire.ExtensionType) (chain [][]byte, peer Peer, err error) {
+	if len(m.Context) != 0 {
+		return nil, peer, abort(AlertIllegalParameter, "certificate: context is not empty")
+	}
+	if len(m.Entries) > maxPeerCertificates {
+		return nil, peer, abort(AlertBadCertificate, "certificate: more than %d certificates", maxPeerCertificates)
+	}
+	chain = make([][]byte, len(m.Entries))
+	for i := range m.Entries {
+		e := &m.Entries[i]
+		for _, t := range e.Extensions {
+			if !slices.Contains(asked, t) {
+				// RFC 8446 4.4.2: they must answer extensions that we sent.
+				return nil, peer, abort(AlertUnsupportedExtension, "certificate: entry %d: %v was not asked for", i, t)
+			}
+		}
+		chain[i] = append([]byte(nil), e.Data...)
+	}
+	if len(m.Entries) > 0 {
+		leaf := &m.Entries[0]
+		peer.OCSPResponse = append([]byte(nil), leaf.OCSPStaple...)
+		for _, sct := range leaf.SCTs {
+			peer.SignedCertificateTimestamps = append(peer.SignedCertificateTimestamps, append([]byte(nil), sct...))
+		}
+	}
+	return chain, peer, nil
+}
+
+// certificatesOf parses a chain.
+func certificatesOf(chain [][]byte) ([]*x509.Certificate, error) {
+	certs := make([]*x509.Certificate, len(chain))
+	for i, der := range chain {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			// What is no certificate is no CertificateEntry either: decode_error.
+			return nil, abort(AlertDecodeError, "certificate: entry %d: %w", i, err)
+		}
+		certs[i] = cert
+	}
+	return certs, nil
 }
 
 // quoted makes an error whose text quotes a certificate safe to log: names in it

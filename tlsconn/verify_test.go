@@ -111,8 +111,8 @@ func TestClientVerification(t *testing.T) {
 		{"one for clients", showing(key, ca.issueWith(t, key.Public(), func(c *x509.Certificate) {
 			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 		})), nil, AlertBadCertificate, "key usage"},
-		{"one that is none", showing(key, []byte("not a certificate")), nil, AlertBadCertificate, "entry 0"},
-		{"a chain whose second is none", showing(key, leaf, []byte("not a certificate")), nil, AlertBadCertificate, "entry 1"},
+		{"one that is none", showing(key, []byte("not a certificate")), nil, AlertDecodeError, "entry 0"},
+		{"a chain whose second is none", showing(key, leaf, []byte("not a certificate")), nil, AlertDecodeError, "entry 1"},
 		{"an intermediate", showing(key, below, middle.cert.Raw), nil, fine, ""},
 		{"an intermediate that is missing", showing(key, below), nil, AlertUnknownCA, ""},
 		{"a chain with the root", showing(key, below, middle.cert.Raw, ca.cert.Raw), nil, fine, ""},
@@ -202,7 +202,7 @@ func TestVerifyPeer(t *testing.T) {
 				client.ServerName, client.RootCAs = "example.net", x509.NewCertPool()
 			}
 			var seen []*x509.Certificate
-			client.VerifyPeer = func(chain []*x509.Certificate) error { seen = chain; return tt.err }
+			client.VerifyPeer = func(peer *Peer) error { seen = peer.Certificates; return tt.err }
 			p := newPair(t, client, serverFor(ca.issue(t, keyECDSA, "example.org")))
 			if tt.err == nil {
 				p.handshake()
@@ -225,7 +225,7 @@ func TestVerifyPeerIsNotAskedAboutARefusedChain(t *testing.T) {
 	ca := newTestCA(t)
 	client := clientFor(ca)
 	client.ServerName = "example.net"
-	client.VerifyPeer = func([]*x509.Certificate) error { t.Error("asked"); return nil }
+	client.VerifyPeer = func(*Peer) error { t.Error("asked"); return nil }
 	p := newPair(t, client, serverFor(ca.issue(t, keyECDSA, "example.org")))
 	clientErr, _ := p.failHandshake()
 	wantAlert(t, "client", clientErr, AlertBadCertificate)

@@ -53,7 +53,7 @@ func (c *Conn) Wants() Want {
 		return w
 	case w != 0:
 		return w
-	case c.hs != nil && c.hs.shared().task != nil:
+	case c.hs != nil && c.hs.shared().op != nil:
 		return WantApp // also when it has ended, until a call takes the result
 	case c.state.consumesMessage():
 		return WantRead

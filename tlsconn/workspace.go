@@ -33,6 +33,12 @@ type WorkspaceConfig struct {
 	// in the same way. Beyond it nobody is failed, but each connection accepts no more
 	// than one record at a time, once its output is drained. Zero means 256 MiB.
 	OutputBudget int
+
+	// PendingOperations bounds the operations that are pending at once, over all of
+	// the Workspace's connections (Conn.Pending): each holds a handshake's memory for as
+	// long as somebody else likes. A handshake whose operation is one too many fails with
+	// internal_error. Zero means 16384.
+	PendingOperations int
 }
 
 // Workspace holds what the connections of one goroutine (an event loop) share:
@@ -44,6 +50,8 @@ type Workspace struct {
 	keys     keyCache
 	derivers [2]*keysched.Deriver // SHA-256, SHA-384
 	keyLimit uint64               // if not 0, instead of the suite's UseLimit; for tests
+
+	suspended, suspendedLimit int // operations pending, and how many may be
 }
 
 // NewWorkspace returns an empty Workspace. Memory is taken as connections need it.
@@ -55,6 +63,10 @@ func NewWorkspace(config WorkspaceConfig) *Workspace {
 	}
 	if ws.buffers.outputBudget <= 0 {
 		ws.buffers.outputBudget = defaultBudget
+	}
+	ws.suspendedLimit = config.PendingOperations
+	if ws.suspendedLimit <= 0 {
+		ws.suspendedLimit = 16384
 	}
 	ws.keys.limit = config.CachedKeys
 	if ws.keys.limit <= 0 {

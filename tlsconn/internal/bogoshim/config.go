@@ -43,7 +43,7 @@ func (s *settings) config(seen *observed) (*tlsconn.Config, error) {
 		}
 		// Names do not count here, so the verification is all ours.
 		config.InsecureSkipVerify = true
-		config.VerifyPeer = func(chain []*x509.Certificate) error { return s.verify(seen, chain) }
+		config.VerifyPeer = func(peer *tlsconn.Peer) error { return s.verify(seen, peer.Certificates) }
 		return config, nil
 	}
 	switch {

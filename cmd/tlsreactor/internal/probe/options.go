@@ -170,7 +170,7 @@ func (o *Options) config(chain func([]*x509.Certificate) error) *tlsconn.Config 
 	return &tlsconn.Config{
 		ServerName:         o.ServerName,
 		InsecureSkipVerify: true, // chain inspects
-		VerifyPeer:         chain,
+		VerifyPeer:         func(peer *tlsconn.Peer) error { return chain(peer.Certificates) },
 		NextProtos:         o.ALPN,
 		CipherSuites:       o.Suites,
 		CurvePreferences:   o.Groups,

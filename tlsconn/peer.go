@@ -1,0 +1,21 @@
+package tlsconn
+
+import "crypto/x509"
+
+// Peer is whom the peer claims to be, and what was verified of it.
+type Peer struct {
+	// ServerName is the name that a client demands of the server; empty on a server.
+	ServerName string
+	// Certificates is the chain as the peer sent it, the leaf first; never empty.
+	Certificates []*x509.Certificate
+	// VerifiedChains are the chains to a root that were found; nil if none was asked for.
+	VerifiedChains [][]*x509.Certificate
+	// OCSPResponse is what the peer stapled to the leaf, DER, nil for none. It is not
+	// verified.
+	OCSPResponse []byte
+	// SignedCertificateTimestamps are those that came with the leaf, not verified.
+	SignedCertificateTimestamps [][]byte
+	// Resumed says that the peer did not show its chain now, but when the session began
+	// that is being resumed.
+	Resumed bool
+}
