@@ -88,8 +88,12 @@ bogo: bogo-shim ## BoringSSL's conformance suite, run by BOGO_RUNNER
 	@test -x "$(BOGO_RUNNER)" || { echo "make bogo BOGO_RUNNER=path: a test binary of BoringSSL's ssl/test/runner"; exit 1; }
 	$(abspath $(BOGO_RUNNER)) -shim-path $(CURDIR)/bin/bogo_shim -shim-config $(CURDIR)/tlsconn/testdata/bogo_config.json -allow-unimplemented -pipe
 
-# What the tests call, as command:Debian package. The race detector needs a C compiler.
-TOOLS := openssl:openssl curl:curl cc:gcc systemd-analyze:systemd strace:strace nginx:nginx
+# What the tests call, as command:Debian package. The race detector needs a C compiler; the last
+# three lines are TLS stacks that share no code with ours, to talk to.
+TOOLS := openssl:openssl curl:curl cc:gcc systemd-analyze:systemd strace:strace nginx:nginx \
+	gnutls-cli:gnutls-bin gnutls-serv:gnutls-bin \
+	tstclnt:libnss3-tools selfserv:libnss3-tools certutil:libnss3-tools pk12util:libnss3-tools \
+	python3:python3 node:nodejs chromium:chromium
 
 # Debian has nginx where only root's PATH looks.
 export PATH := $(PATH):/usr/sbin
