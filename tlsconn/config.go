@@ -105,6 +105,15 @@ type Config struct {
 	// that are supported.
 	SignatureSchemes []tls.SignatureScheme
 
+	// MaxFragment bounds the plaintext bytes of the records that we send, as a peer's
+	// record_size_limit does (RFC 8449). Zero means 16384, the most there can be; less than
+	// 64 or more than 16384 is refused.
+	MaxFragment int
+
+	// MaxCertificateBytes bounds the body of the Certificate message that a peer may send.
+	// Zero means 256 KiB, the most there can be.
+	MaxCertificateBytes int
+
 	// Sessions, if not nil, keeps a client's sessions, which later connections resume. A
 	// session is found by SessionKey.
 	Sessions SessionCache
