@@ -95,6 +95,8 @@ func wantQuiet(t *testing.T, p *Poller, when string) {
 func TestWhatIsReadyIsToldApart(t *testing.T) {
 	const everything = Readable | Writable | HalfClose
 	fill := func(t *testing.T, fd int) {
+		// A size that is set stays: the kernel would let the buffer grow, and find room again.
+		must(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<20))
 		junk := make([]byte, 64<<10)
 		for {
 			if _, err := unix.Write(fd, junk); err == unix.EAGAIN {
@@ -146,17 +148,16 @@ func TestWhatIsReadyIsToldApart(t *testing.T) {
 			must(t, p.Add(local, NewToken(3, 9), c.interest))
 			c.happens(t, local, peer)
 			var got Ready
-			// Loopback delivers within the sender's system call; should a kernel ever defer it, the wait
-			// with no limit covers that, and the set only grows.
-			for got != c.want {
+			// Loopback delivers within the sender's system call as a rule; under load the kernel may defer
+			// it, and until then what was ready before is reported again.
+			for end := time.Now().Add(time.Minute); got != c.want; {
 				e := waitOne(t, p)
 				if e.Token != NewToken(3, 9) {
 					t.Fatalf("event of token %#x", uint64(e.Token))
 				}
-				if got == e.Ready {
+				if got = e.Ready; got != c.want && time.Now().After(end) {
 					t.Fatalf("ready: %v, want %v", got, c.want)
 				}
-				got = e.Ready
 			}
 			if c.want == 0 {
 				wantQuiet(t, p, "at the end")
@@ -196,18 +197,10 @@ func TestUnwantedHangUpDoesNotSpinOnceRemoved(t *testing.T) {
 	closeAtEnd(t, local)
 	must(t, p.Add(local, 7, 0))
 	reset(t, peer)
-	reports := 0
-	var events [4]Event
+	waitOne(t, p)
+	must(t, p.Remove(local))
 	for range 100 {
-		n, err := p.Wait(events[:], 0)
-		must(t, err)
-		if n > 0 {
-			reports++
-			must(t, p.Remove(local))
-		}
-	}
-	if reports != 1 {
-		t.Errorf("%d reports of a hang-up that was removed at the first, want 1", reports)
+		wantQuiet(t, p, "removed at the first report of the hang-up")
 	}
 	must(t, p.Add(local, 7, Readable))
 	if e := waitOne(t, p); !e.Is(CanRead) || !e.Is(HungUp) || !e.Is(Failed) {

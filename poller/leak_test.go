@@ -36,10 +36,10 @@ func openDescriptors() int {
 	return len(entries)
 }
 
-// settle gives goroutines that have been told to end up to five seconds to do so.
+// settle gives goroutines that have been told to end up to a minute to do so.
 func settle(count func() int, want int) int {
 	n := count()
-	for end := time.Now().Add(5 * time.Second); n > want && time.Now().Before(end); n = count() {
+	for end := time.Now().Add(time.Minute); n > want && time.Now().Before(end); n = count() {
 		runtime.Gosched()
 	}
 	return n
