@@ -65,7 +65,12 @@ func runOutOfDescriptors(reserve bool) error {
 		step()
 	}
 	// From now on there are six descriptors more: three for clients, three for what they connect to.
-	limit := unix.Rlimit{Cur: uint64(openDescriptors() - 1 + 6), Max: 4096}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	enough := limit.Cur
+	limit.Cur = uint64(openDescriptors() - 1 + 6)
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
@@ -102,7 +107,7 @@ func runOutOfDescriptors(reserve bool) error {
 	for _, c := range clients {
 		c.Close()
 	}
-	limit.Cur = 4096
+	limit.Cur = enough
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}

@@ -31,6 +31,13 @@ func blackHole(t *testing.T) string {
 		must(t, err)
 		t.Cleanup(func() { unix.Close(fd) })
 	}
+	// Only when one waits for accept(2), which nobody calls, is the backlog of 0 full.
+	for n := 0; n != 1; {
+		n, err = unix.Poll([]unix.PollFd{{Fd: int32(l), Events: unix.POLLIN}}, -1)
+		if err != unix.EINTR {
+			must(t, err)
+		}
+	}
 	return at.String()
 }
 
@@ -118,22 +125,20 @@ func TestDial(t *testing.T) {
 }
 
 func TestDialThatFails(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	refusing := free.Addr().String()
-	free.Close()
+	refuses := refusing(t).String()
 	for _, c := range []struct {
 		name, network, address string
 		config                 *tlsconn.Config
 		want                   error
 		says                   string
 	}{
-		{"nobody listens", "tcp", refusing, nil, unix.ECONNREFUSED, refusing},
+		{"nobody listens", "tcp", refuses, nil, unix.ECONNREFUSED, refuses},
 		{"no such unix socket", "unix", "/nonexistent/socket", nil, unix.ENOENT, "/nonexistent/socket"},
 		{"no such network", "udp", "127.0.0.1:1", nil, nil, "udp"},
 		{"no port", "tcp", "127.0.0.1", nil, nil, "missing port"},
-		{"no such name", "tcp", "does.not.exist.invalid:1", nil, nil, "does.not.exist.invalid"},
-		{"an unusable TLS configuration", "tcp", refusing, &tlsconn.Config{}, nil, "ServerName"},
+		// A label has at most 63 bytes (RFC 1035 2.3.4), so no server is asked.
+		{"no such name", "tcp", strings.Repeat("a", 64) + ".invalid:1", nil, nil, "aaa.invalid"},
+		{"an unusable TLS configuration", "tcp", refuses, &tlsconn.Config{}, nil, "ServerName"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newReactor(t, Config{})
@@ -173,21 +178,16 @@ func TestDialTriesFurtherAddresses(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer ln.Close()
-	refusing, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	refusing.Close()
-	hole := blackHole(t)
+	hole := netip.MustParseAddrPort(blackHole(t))
 	p := newProbe()
 	l := r.Loops()[0]
+	refuses := refusing(t)
 	var c *Conn
 	onLoop(t, l, func() {
 		// As lookedUp would, with addresses that no name here has.
 		c = &Conn{loop: l, handler: p, fd: -1, dialing: &dialing{network: "tcp", deadline: l.now + 9*time.Second}}
 		l.table.add(c)
-		for _, a := range []net.Addr{refusing.Addr(), ln.Addr()} {
-			c.dialing.addrs = append(c.dialing.addrs, a.(*net.TCPAddr).AddrPort())
-		}
-		c.dialing.addrs = append([]netip.AddrPort{netip.MustParseAddrPort(hole)}, c.dialing.addrs...)
+		c.dialing.addrs = []netip.AddrPort{hole, refuses, ln.Addr().(*net.TCPAddr).AddrPort()}
 		l.connectNext(c)
 	})
 	wantQuiet(t, r, "the first address does not answer")

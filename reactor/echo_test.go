@@ -148,6 +148,7 @@ func TestEndThatWaitsInTheEngineIsTold(t *testing.T) {
 				must(t, err)
 				want = ReasonProtocol
 			}
+			delivered(t, conn.NetConn().(*net.TCPConn))
 			release()
 			p.wantClosed(t, want)
 			if calls != 2 {

@@ -75,7 +75,11 @@ func clientHello(t *testing.T) []byte {
 var stages = []stage{
 	{
 		name: "before its first byte", tls: true,
-		reach:      func(*testing.T, *Reactor, *shelf, *probe, *net.TCPConn) {},
+		reach: func(t *testing.T, r *Reactor, _ *shelf, _ *probe, _ *net.TCPConn) {
+			for r.Counters().Accepted == 0 {
+				turn(t, r)
+			}
+		},
 		afterReset: ReasonPeerReset, afterFIN: ReasonTruncated,
 	}, {
 		name: "within the ClientHello", tls: true,
@@ -194,6 +198,7 @@ func TestMutedConnectionIsHeardAgainOnResume(t *testing.T) {
 	c := <-p.opened
 	_, err := peer.Write([]byte("last words"))
 	must(t, err)
+	delivered(t, peer)
 	sendReset(t, peer)
 	for muted := false; !muted; {
 		onLoop(t, c.Loop(), func() { muted = !c.watched })
@@ -307,6 +312,7 @@ func TestFailedOutputDoesNotLoseInput(t *testing.T) {
 		release := holdLoop(t, c.Loop())
 		_, err := conn.Write([]byte("last words"))
 		must(t, err)
+		delivered(t, tcp)
 		sendReset(t, tcp)
 		release()
 		p.wantClosed(t, ReasonPeerReset)

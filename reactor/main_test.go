@@ -14,6 +14,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"runtime/pprof"
@@ -21,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn"
 )
@@ -57,10 +60,10 @@ func openDescriptors() int {
 	return len(entries)
 }
 
-// settleDown gives goroutines that have been told to end up to five seconds to do so.
+// settleDown gives goroutines that have been told to end up to a minute to do so.
 func settleDown(count func() int, want int) int {
 	n := count()
-	for end := time.Now().Add(5 * time.Second); n > want && time.Now().Before(end); n = count() {
+	for end := time.Now().Add(time.Minute); n > want && time.Now().Before(end); n = count() {
 		runtime.Gosched()
 	}
 	return n
@@ -348,6 +351,29 @@ func dialTLS(t *testing.T, addr string) *tls.Conn {
 	conn := tls.Client(dialTCP(t, addr), stdClientConfig)
 	must(t, conn.Handshake())
 	return conn
+}
+
+// delivered returns when the kernel of the other end has acknowledged all that conn has sent. A loaded
+// kernel may leave what arrives on loopback to a thread of its own (ksoftirqd), so that a Write that
+// has returned is no proof of arrival, and what another processor sends may come first.
+func delivered(t *testing.T, conn *net.TCPConn) {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	must(t, err)
+	for left := -1; left != 0; runtime.Gosched() {
+		must(t, errors.Join(raw.Control(func(fd uintptr) { left, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }), err))
+	}
+}
+
+// refusing returns an address of loopback that refuses connections: it is bound, so that nobody else may
+// listen there meanwhile, and does not listen.
+func refusing(t *testing.T) netip.AddrPort {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, socketKind, 0)
+	must(t, err)
+	t.Cleanup(func() { unix.Close(fd) })
+	must(t, unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	return localAddress(fd)
 }
 
 // sendReset closes conn with RST.
