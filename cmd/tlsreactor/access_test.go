@@ -68,6 +68,7 @@ func TestTheLogSaysHowAConnectionEnded(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p, client, behind := tunnelled(t)
+			joined(t, client, behind)
 			if err := tt.end(client, behind); err != nil {
 				t.Fatal(err)
 			}

@@ -73,7 +73,7 @@ func TestChromiumShowsThePage(t *testing.T) {
 	dir := t.TempDir()
 	shot := filepath.Join(dir, "page.png")
 	chromium := func(more ...string) string {
-		flags := []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+		flags := []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
 			"--disable-background-networking", "--disable-component-update", "--disable-sync", "--ignore-certificate-errors",
 			"--virtual-time-budget=3000", "--window-size=1100,1100", "--user-data-dir=" + filepath.Join(dir, more[0])}
 		return tool(t, "", "chromium", append(flags, append(more[1:], "https://"+strings.Replace(p.addr, "127.0.0.1", "localhost", 1)+"/")...)...)

@@ -1,25 +1,30 @@
 package main
 
 import (
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
-// freePort returns a port of 127.0.0.1 that was free a moment ago, for servers that cannot choose one.
+// freePort returns a port that was free a moment ago, for servers that cannot choose one. It is none of
+// those that the kernel gives away from 32768 on (ip(7), ip_local_port_range), or else whoever connects
+// or listens meanwhile might get it.
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		var ln net.Listener
+		if ln, err = net.Listen("tcp", ":"+port); err == nil {
+			ln.Close()
+			return port
+		}
 	}
-	defer ln.Close()
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Fatal(err)
+	return ""
 }
 
 const nodeServer = `

@@ -456,11 +456,9 @@ func TestProbeOfCertificatesThatAreNotToBeTrusted(t *testing.T) {
 }
 
 func TestProbeOfNobody(t *testing.T) {
-	closed := loopback(t)
-	closed.Close()
-	silent := loopback(t)
-	probeJSON(t, closed.Addr().String()).want(t, 4, "connect_failed", closed.Addr().String()+": connection refused")
-	probeJSON(t, "--timeout", "200ms", silent.Addr().String()).want(t, 5, "timeout", "in state expectServerHello of the handshake")
+	closed, silent := refusing(t), loopback(t)
+	probeJSON(t, closed).want(t, 4, "connect_failed", closed+": connection refused")
+	probeJSON(t, "--timeout", "2s", silent.Addr().String()).want(t, 5, "timeout", "in state expectServerHello of the handshake")
 	tooLong := strings.Repeat("a", 64) + ".invalid" // a label has at most 63 bytes (RFC 1035 2.3.4), so nobody is asked
 	probeJSON(t, tooLong+":443").want(t, 3, "resolve_failed", tooLong+" has no address")
 }

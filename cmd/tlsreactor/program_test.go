@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,11 +26,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // These tests run the built program as its users do, with nothing of it replaced. They wait
-// for what the program says or does, never for time to pass; patience only bounds the wait.
-const patience = 30 * time.Second
+// for what the program says or does, never for time to pass; patience only bounds the wait, and is
+// more than a machine with other work needs.
+const patience = 2 * time.Minute
 
 // binary is the program, built once by TestMain.
 var binary string
@@ -251,6 +255,32 @@ func echoes(t *testing.T, conn net.Conn, text string) {
 	if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
 		t.Fatalf("echo of %q is %q: %v", text, got, err)
 	}
+}
+
+// refusing returns an address of loopback that refuses connections: it is bound, so that nobody else may
+// listen there meanwhile, and does not listen.
+func refusing(t *testing.T) string {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	return boundTo(t, fd)
+}
+
+// boundTo is the address that an IPv4 socket is bound to.
+func boundTo(t *testing.T, fd int) string {
+	t.Helper()
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bound.(*unix.SockaddrInet4)
+	return netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)).String()
 }
 
 // isReset reports whether a connection ended with a RST.

@@ -81,7 +81,7 @@ func TestSIGUSR1CountsAndGoroutinesDoNotGrow(t *testing.T) {
 	open(1)
 	few := goroutines(1)
 	open(199)
-	if many := goroutines(200); many > few {
+	if many := goroutines(200); many > few+5 { // some are the runtime's, which come and go
 		t.Errorf("%d goroutines with one connection, %d with 200", few, many)
 	}
 }

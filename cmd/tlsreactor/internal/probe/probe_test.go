@@ -12,9 +12,10 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn"
 )
@@ -23,7 +24,7 @@ import (
 // so that one name can have several of them. No test waits for time to pass, though the probe may.
 
 // patience is the --timeout of probes that are not to need it.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // lookups answers by family; what it does not have blocks until the probe ends.
 type lookups map[string]func(context.Context) ([]netip.Addr, error)
@@ -89,27 +90,33 @@ func now(c *x509.Certificate) {
 // further clients send.
 func blackHole(t *testing.T, at netip.AddrPort) netip.AddrPort {
 	t.Helper()
-	l, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	l, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { syscall.Close(l) })
-	sa := &syscall.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}
-	if err := errors.Join(syscall.Bind(l, sa), syscall.Listen(l, 0)); err != nil {
+	t.Cleanup(func() { unix.Close(l) })
+	sa := &unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}
+	if err := errors.Join(unix.Bind(l, sa), unix.Listen(l, 0)); err != nil {
 		t.Fatal(err)
 	}
-	bound, err := syscall.Getsockname(l)
+	bound, err := unix.Getsockname(l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sa.Port = bound.(*syscall.SockaddrInet4).Port
+	sa.Port = bound.(*unix.SockaddrInet4).Port
 	for range 4 { // more than the backlog of 0 holds
-		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { syscall.Close(fd) })
-		if err := syscall.Connect(fd, sa); err != nil && err != syscall.EINPROGRESS {
+		t.Cleanup(func() { unix.Close(fd) })
+		if err := unix.Connect(fd, sa); err != nil && err != unix.EINPROGRESS {
+			t.Fatal(err)
+		}
+	}
+	// Only when one waits for accept(2), which nobody calls, is the backlog full.
+	for n := 0; n != 1; {
+		if n, err = unix.Poll([]unix.PollFd{{Fd: int32(l), Events: unix.POLLIN}}, -1); err != nil && err != unix.EINTR {
 			t.Fatal(err)
 		}
 	}
@@ -123,16 +130,43 @@ type outcome struct {
 	result result
 }
 
-// probeOf probes test.example at port.
-func probeOf(t *testing.T, s *server, timeout time.Duration, l lookups) outcome {
+// told hands each line on as it is written, and keeps it.
+type told struct {
+	strings.Builder
+	each func(line string)
+}
+
+func (w *told) Write(line []byte) (int, error) {
+	w.each(string(line))
+	return w.Builder.Write(line)
+}
+
+// when returns a function for told that closes c at the first line with all of the words.
+func when(c chan struct{}, words ...string) func(line string) {
+	return func(line string) {
+		for _, word := range words {
+			if !strings.Contains(line, word) {
+				return
+			}
+		}
+		select {
+		case <-c:
+		default:
+			close(c)
+		}
+	}
+}
+
+// probeOf probes test.example at port; each line is told as it comes.
+func probeOf(t *testing.T, s *server, timeout time.Duration, l lookups, each func(line string)) outcome {
 	t.Helper()
 	o := &Options{Host: "test.example", Port: s.port, ServerName: "test.example", VerifyName: "test.example", Timeout: timeout, JSON: true}
 	o.Roots = x509.NewCertPool()
 	if s.root != nil {
 		o.Roots.AddCert(s.root.cert)
 	}
-	var output strings.Builder
-	status, err := Run(o, &output, l.lookup)
+	output := &told{each: each}
+	status, err := Run(o, output, l.lookup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +227,14 @@ func TestAddressesAreRaced(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, "127.0.0.1:0")
 			blackHole(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.3"), s.port))
-			got := probeOf(t, s, patience, tt.lookups)
+			known := make(chan struct{})
+			if ip4 := tt.lookups["ip4"]; ip4 != nil && tt.lookups["ip6"] != nil {
+				tt.lookups["ip4"] = func(ctx context.Context) ([]netip.Addr, error) {
+					<-known // within the 50 ms that IPv4 waits, a machine with other work may not come to IPv6
+					return ip4(ctx)
+				}
+			}
+			got := probeOf(t, s, patience, tt.lookups, when(known, `"resolved"`, "IPv6"))
 			events := slices.DeleteFunc(got.events, func(e string) bool { return strings.HasPrefix(e, "resolved") })
 			if got.status != StatusOK || !slices.Equal(events, tt.want) {
 				t.Errorf("%v\n%q, want\n%q", got.result, events, tt.want)
@@ -204,16 +245,14 @@ func TestAddressesAreRaced(t *testing.T) {
 
 func TestALateAddressIsTriedWhenNothingElseIsLeft(t *testing.T) {
 	s := serve(t, "127.0.0.1:0")
-	answer := make(chan struct{})
+	failed := make(chan struct{})
 	got := probeOf(t, s, patience, lookups{
 		"ip4": has("127.0.0.2"), // refuses
 		"ip6": func(ctx context.Context) ([]netip.Addr, error) {
-			// The other family has failed by then: its refusal is what the delay of 50 ms is followed by.
-			time.AfterFunc(4*resolutionDelay, func() { close(answer) })
-			<-answer
+			<-failed
 			return addresses("::ffff:127.0.0.1"), nil
 		},
-	})
+	}, when(failed, `"failed"`))
 	want := []string{"resolved IPv4 127.0.0.2", "connecting 127.0.0.2", "failed 127.0.0.2 connection refused",
 		"resolved IPv6 127.0.0.1", "connecting 127.0.0.1", "connected 127.0.0.1"}
 	if got.status != StatusOK || !slices.Equal(got.events, want) {
@@ -222,14 +261,24 @@ func TestALateAddressIsTriedWhenNothingElseIsLeft(t *testing.T) {
 }
 
 func TestProbesThatDoNotConnect(t *testing.T) {
-	const short = 150 * time.Millisecond
-	nobody := func(t *testing.T) *server { // a port that nobody listens on
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+	const (
+		short = 150 * time.Millisecond
+		ample = time.Second // to get as far as connecting
+	)
+	nobody := func(t *testing.T) *server { // a port that nobody listens on, nor may while it is bound
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ln.Close()
-		return &server{port: netip.MustParseAddrPort(ln.Addr().String()).Port()}
+		t.Cleanup(func() { unix.Close(fd) })
+		if err := unix.Bind(fd, &unix.SockaddrInet4{}); err != nil {
+			t.Fatal(err)
+		}
+		bound, err := unix.Getsockname(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &server{port: uint16(bound.(*unix.SockaddrInet4).Port)}
 	}
 	silent := func(t *testing.T) *server {
 		return &server{port: blackHole(t, netip.MustParseAddrPort("127.0.0.1:0")).Port()}
@@ -248,13 +297,13 @@ func TestProbesThatDoNotConnect(t *testing.T) {
 		{"the resolver is silent", nobody, short, lookups{}, StatusTimeout, "was up while looking for addresses"},
 		{"all addresses refuse", nobody, patience, lookups{"ip4": has("127.0.0.1 127.0.0.2"), "ip6": fails(errNoHost)},
 			StatusConnect, "connection refused; 127.0.0.2:"},
-		{"no address answers", silent, short, lookups{"ip4": has("127.0.0.1"), "ip6": fails(errNoHost)},
+		{"no address answers", silent, ample, lookups{"ip4": has("127.0.0.1"), "ip6": fails(errNoHost)},
 			StatusTimeout, "was up while connecting to 127.0.0.1:"},
-		{"one refuses, one does not answer", silent, 2 * attemptDelay, lookups{"ip4": has("127.0.0.2 127.0.0.1"), "ip6": fails(errNoHost)},
+		{"one refuses, one does not answer", silent, ample, lookups{"ip4": has("127.0.0.2 127.0.0.1"), "ip6": fails(errNoHost)},
 			StatusTimeout, "connection refused)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := probeOf(t, tt.server(t), tt.timeout, tt.lookups)
+			got := probeOf(t, tt.server(t), tt.timeout, tt.lookups, func(string) {})
 			if got.status != tt.status || !strings.Contains(got.result.Message, tt.message) {
 				t.Errorf("%+v, want %v with %q", got.result, tt.status, tt.message)
 			}
