@@ -87,7 +87,7 @@ func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 60_000_
 
 func (j *echoes) tick(now time.Time) (more bool) {
 	elapsed := now.Sub(j.start)
-	if elapsed >= j.length {
+	if elapsed >= j.length && j.begun > 0 { // late though it may be, there is something to tell
 		j.over = true
 		j.finishIfOver()
 		return false

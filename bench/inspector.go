@@ -13,7 +13,7 @@ import (
 const inspections = 3
 
 // patience is how long one of them may take.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // inspect checks a server with a client that is not ours: our own stack on both ends could agree
 // on something wrong. It also sees what the load does not: a client of package tlsconn does not
