@@ -24,6 +24,7 @@ var (
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		syscall.Umask(0o022) // which docker build has: the image's user is not who builds it
 		dir, err := os.MkdirTemp("", "tlsreactor-deploy-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

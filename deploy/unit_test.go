@@ -88,7 +88,7 @@ func installed(t *testing.T) string {
 // What systemd would ignore, an unknown setting for one, is a line of output and no failure.
 func TestSystemdHasNothingToSayAgainstTheUnit(t *testing.T) {
 	file := installed(t)
-	out, err := analyze(t, "verify", "--man=no", file)
+	out, err := analyze(t, "verify", "--man=no", "--recursive-errors=no", file)
 	for line := range strings.Lines(out) {
 		if strings.Contains(line, filepath.Base(file)) { // others are the machine's own units
 			t.Errorf("systemd-analyze verify: %s", line)
