@@ -40,6 +40,7 @@ func TestTheUnitAllowsWhatTheProgramDoes(t *testing.T) {
 	})
 	// -D leaves the program the place of strace's child: it gets our signals.
 	p := command(t, "strace", append([]string{"-D", "-f", "-qq", "-o", trace}, args...)...)
+	p.cmd.Env = []string{} // systemd gives no TZ either, for one, whose file would be opened
 	p.start()
 	address := p.await(`msg=serving .*listen=(\S+)`)[1]
 	carry(t, address, &tls.Config{RootCAs: pool, ServerName: "localhost"})
