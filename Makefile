@@ -117,8 +117,8 @@ deps: ## installs what the tests need (root or sudo) and downloads the modules
 		sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
 		command -v apt-get >/dev/null || { echo "No apt-get here; install by hand:$$missing"; exit 1; }; \
 		set -ex; \
-		$$sudo apt-get update -q; \
-		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends ca-certificates libc6-dev $$missing; \
+		$$sudo apt-get -o Acquire::Retries=5 update -q; \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=5 install -q -y --no-install-recommends ca-certificates libc6-dev $$missing; \
 	fi
 	$(GO) mod download
 
