@@ -83,8 +83,8 @@ func (a Alert) String() string {
 	return fmt.Sprintf("alert(%d)", uint8(a))
 }
 
-// Alert levels (RFC 8446 6). TLS 1.3 receivers ignore them: severity follows
-// from the description.
+// Alert levels (RFC 8446 6). In TLS 1.3 severity follows from the description; of a
+// peer's alert the level is only checked.
 const (
 	alertLevelWarning = 1
 	alertLevelFatal   = 2

@@ -202,14 +202,17 @@ func looksLikeHTTP(b []byte) bool {
 	return false
 }
 
-// unprotected refuses a record without protection where protection is on. A peer
-// that refused our first flight has no keys and sends its alert like this; we
-// cannot believe it, but it is worth a line in the log.
+// unprotected refuses a record without protection where protection is on. Its type
+// is in what the AEAD authenticates (RFC 8446 5.2: additional_data, with opaque_type
+// always 23), so it is a record that fails its check: bad_record_mac, as BoGo's
+// UnencryptedEncryptedExtensions demands. A peer that refused our first flight has
+// no keys and sends its alert like this; we cannot believe it, but it is worth a
+// line in the log.
 func unprotected(h record.Header, body []byte) error {
 	if h.Type == record.Alert && len(body) == 2 {
-		return abort(AlertUnexpectedMessage, "record: unprotected alert %v where records are protected", Alert(body[1]))
+		return abort(AlertBadRecordMAC, "record: unprotected alert %v where records are protected", Alert(body[1]))
 	}
-	return abort(AlertUnexpectedMessage, "record: unprotected %v where records are protected", h.Type)
+	return abort(AlertBadRecordMAC, "record: unprotected %v where records are protected", h.Type)
 }
 
 // dispatch routes the n bytes of content of one record, which lie at offset at
@@ -270,7 +273,7 @@ func (c *Conn) countData(n int) error {
 }
 
 // receiveAlert obeys RFC 8446 6: close_notify ends the stream, user_canceled is
-// only said before it, and everything else is fatal whatever its level.
+// only said before it, and everything else is the peer's end.
 func (c *Conn) receiveAlert(content []byte) error {
 	if len(content) == 0 {
 		// RFC 8446 5.4: an empty one is unexpected_message.
@@ -280,7 +283,11 @@ func (c *Conn) receiveAlert(content []byte) error {
 		// RFC 8446 5.1: an alert record holds exactly one whole message.
 		return abort(AlertDecodeError, "alert: %d bytes instead of 2", len(content))
 	}
-	switch alert := Alert(content[1]); alert {
+	alert := Alert(content[1])
+	if err := c.checkAlertLevel(content[0], alert); err != nil {
+		return err
+	}
+	switch alert {
 	case AlertCloseNotify:
 		if c.state != StateConnected {
 			return &PeerAlertError{Alert: alert}
@@ -295,9 +302,24 @@ func (c *Conn) receiveAlert(content []byte) error {
 			return abort(AlertUnexpectedMessage, "alert: more than %d warnings in a row", maxWarningAlerts)
 		}
 		return nil
-	default:
-		return &PeerAlertError{Alert: alert}
 	}
+	return &PeerAlertError{Alert: alert}
+}
+
+// checkAlertLevel refuses a level that is none, and an error alert that says it is
+// only a warning: RFC 8446 6 has it end the connection all the same ("MUST be
+// treated as error alerts when received regardless of the AlertLevel"), and the
+// alerts that it ends with are those of BoGo's SendBogusAlertType and
+// SendWarningAlerts-TLS13. Before the version is settled, the peer may be one of an
+// older TLS, where warnings are; what it says then is the best reason we have.
+func (c *Conn) checkAlertLevel(level byte, alert Alert) error {
+	switch {
+	case level != alertLevelWarning && level != alertLevelFatal:
+		return abort(AlertIllegalParameter, "alert: %v with level %d, which is none", alert, level)
+	case level == alertLevelWarning && c.facts.suite != nil && alert != AlertCloseNotify && alert != AlertUserCanceled:
+		return abort(AlertDecodeError, "alert: %v with the level of a warning", alert)
+	}
+	return nil
 }
 
 // skip drops one record of the 0-RTT data that a server has refused (RFC 8446

@@ -471,7 +471,7 @@ func TestOpenSSLRefusals(t *testing.T) {
 		// OpenSSL has no keys to write with yet, and says it unprotected: what anybody
 		// could say is not believed, but told.
 		err := conn.Handshake()
-		wantAlert(t, "server", err, AlertUnexpectedMessage)
+		wantAlert(t, "server", err, AlertBadRecordMAC)
 		if !strings.Contains(err.Error(), AlertUnknownCA.String()) {
 			t.Errorf("%q does not tell what the client said", err)
 		}

@@ -125,10 +125,20 @@ var badRecords = []struct {
 		func(p *puppet) { p.record(record.ApplicationData, []byte("early"), 0) }, AlertUnexpectedMessage, "application data in state"},
 	{"an empty record of application data under handshake keys", handshakeStages,
 		func(p *puppet) { p.record(record.ApplicationData, nil, 0) }, AlertUnexpectedMessage, "application data in state"},
-	{"an unprotected handshake record where they are protected (5)", protectedStages,
-		func(p *puppet) { p.plain(record.Handshake, sampleMessage(wire.TypeKeyUpdate)...) }, AlertUnexpectedMessage, "unprotected handshake"},
+	{"an unprotected handshake record where they are protected (5.2, BoGo: UnencryptedEncryptedExtensions)", protectedStages,
+		func(p *puppet) { p.plain(record.Handshake, sampleMessage(wire.TypeKeyUpdate)...) }, AlertBadRecordMAC, "unprotected handshake"},
 	{"an unprotected alert from a peer that refused our flight", protectedStages,
-		func(p *puppet) { p.plain(record.Alert, 2, byte(AlertUnknownCA)) }, AlertUnexpectedMessage, "unprotected alert unknown_ca"},
+		func(p *puppet) { p.plain(record.Alert, 2, byte(AlertUnknownCA)) }, AlertBadRecordMAC, "unprotected alert unknown_ca"},
+	{"an alert of level 0 (BoGo: SendBogusAlertType)", allStages,
+		func(p *puppet) { p.alert(0, AlertUnexpectedMessage) }, AlertIllegalParameter, "unexpected_message with level 0"},
+	{"a close_notify of level 0x42", allStages,
+		func(p *puppet) { p.alert(0x42, AlertCloseNotify) }, AlertIllegalParameter, "close_notify with level 66"},
+	{"an error alert with the level of a warning (6: MUST be treated as an error, BoGo: SendWarningAlerts-TLS13)", protectedStages,
+		func(p *puppet) { p.alert(1, AlertBadCertificate) }, AlertDecodeError, "bad_certificate with the level of a warning"},
+	{"no_renegotiation, a warning of TLS 1.2", protectedStages,
+		func(p *puppet) { p.alert(1, AlertNoRenegotiation) }, AlertDecodeError, "no_renegotiation with the level"},
+	{"a warning that no RFC names (6: MUST be treated as an error)", protectedStages,
+		func(p *puppet) { p.alert(1, 200) }, AlertDecodeError, "alert(200) with the level"},
 	{"an alert within a handshake message (5.1: not interleaved)", allStages,
 		func(p *puppet) {
 			p.record(record.Handshake, p.fragment(), 0)
@@ -323,18 +333,19 @@ func TestHandshakeBytesAreClearedFromTheCallersSlice(t *testing.T) {
 	}
 }
 
-// terminal alerts, each of which ends the connection whatever its level
-// ("unknown Alert types MUST be treated as error alerts", 6).
+// terminal alerts, each of which is the peer's end of the connection ("unknown Alert
+// types MUST be treated as error alerts", 6). A warning that is an error is only
+// understood from a peer that may be one of an older TLS.
 var terminalAlerts = []struct {
 	name  string
 	level byte
 	alert Alert
 }{
 	{"a fatal alert", 2, AlertHandshakeFailure},
+	{"a fatal alert that no RFC names", 2, 200},
+	{"no_renegotiation, said to be fatal", 2, AlertNoRenegotiation},
 	{"a fatal alert with the level of a warning", 1, AlertBadCertificate},
-	{"an alert of an unknown level", 77, AlertDecryptError},
-	{"an alert that no RFC names", 1, 200},
-	{"no_renegotiation, a warning of TLS 1.2", 1, AlertNoRenegotiation},
+	{"unrecognized_name, a warning of TLS 1.2 (RFC 6066 3)", 1, AlertUnrecognizedName},
 }
 
 // An alert in each state of the handshake and after it ends the connection,
@@ -350,6 +361,10 @@ func TestAlertsInEachState(t *testing.T) {
 					t.Run(fmt.Sprintf("%s: %s to a %v in %v", o.mode, a.name, role, l.at), func(t *testing.T) {
 						p := o.play(t, role, i, nil)
 						p.alert(a.level, a.alert)
+						if a.level == 1 && p.conn.facts.suite != nil {
+							p.wantAlert(AlertDecodeError, a.alert.String())
+							return
+						}
 						p.wantPeerAlert(a.alert)
 					})
 				}
