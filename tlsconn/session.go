@@ -1,8 +1,83 @@
 package tlsconn
 
+import (
+	"crypto/tls"
+	"time"
+)
+
+// The limits of sessions, each with what it stops.
+const (
+	// maxTicketState bounds the session state that a server puts into a ticket. The
+	// ticket comes back in a ClientHello, of which maxClientHello has to leave room for
+	// all else: a client given a larger one could not connect again. A peer with a long
+	// chain gets no ticket.
+	maxTicketState = 16 << 10
+
+	// maxTicketCertificates bounds the certificates in a ticket, which are parsed and
+	// verified again at each resumption.
+	maxTicketCertificates = 16
+
+	// maxSessionAge is how long after a full handshake its authentication counts,
+	// however many tickets were got with tickets since, against who stole a key or was
+	// revoked and resumes for ever (RFC 8446 4.6.1, which allows no ticket a longer
+	// life either).
+	maxSessionAge = 7 * 24 * time.Hour
+
+	// maxClockStep is how far the clock may have gone back, as time servers make it do,
+	// before a session from the future is not resumed: its age cannot be told.
+	maxClockStep = time.Minute
+)
+
+// session is what one side remembers of a connection, to resume it (RFC 8446
+// 4.6.1): a server in the ticket, a client beside it.
+type session struct {
+	version uint16
+	suite   uint16 // the PSK is bound to its hash
+	psk     []byte // of the hash's length, 32 or 48
+
+	// created is when the ticket was issued; on a client, when it was received.
+	created time.Time
+	// authenticated is when the full handshake was at which the peer proved who it is:
+	// tickets got with a ticket do not prolong that for ever.
+	authenticated time.Time
+	lifetime      time.Duration // of the ticket, from created; whole seconds
+	ageAdd        uint32
+
+	// What the ticket is bound to.
+	serverName, protocol, scope string
+	clientAuth                  tls.ClientAuthType // the server's policy; a client's is 0
+
+	chain [][]byte // the peer's certificates, DER, leaf first; nil without
+	ocsp  []byte   // what came with the leaf; nil without
+	scts  [][]byte
+}
+
+// ageAt returns how long ago the ticket was issued or received, never negative.
+// It goes by the wall clock alone: the monotonic one stands still while a machine
+// is suspended, and a session may come from before the last start.
+func (s *session) ageAt(now time.Time) time.Duration {
+	return max(0, now.Round(0).Sub(s.created))
+}
+
+// fresh reports whether the session may be resumed at the time now: within the
+// ticket's lifetime and within maxSessionAge of the authentication. A clock that
+// went back by more than maxClockStep says nothing about either.
+func (s *session) fresh(now time.Time) bool {
+	now = now.Round(0)
+	latest := now.Add(maxClockStep)
+	if s.created.After(latest) || s.authenticated.After(latest) {
+		return false
+	}
+	return s.ageAt(now) < min(s.lifetime, maxSessionAge) && now.Sub(s.authenticated) < maxSessionAge
+}
+
 // Session is a client's knowledge of how to resume a connection: a ticket, and
-// the secret that belongs to it. It is immutable.
-type Session struct{}
+// the secret that belongs to it. It is immutable but for UnmarshalBinary, and so
+// may be used by several goroutines at once.
+type Session struct {
+	session
+	ticket []byte // 1 to 2^16-1 bytes (RFC 8446 4.6.1)
+}
 
 // SessionCache keeps a client's sessions between connections. One may serve any
 // number of connections, of several goroutines at once if those do; its methods
