@@ -35,8 +35,9 @@ type Conn struct {
 	discarded        int32  // bytes thrown away while lingering
 
 	phase    phase
-	reason   Reason          // why it ends; not zero from the decision on
-	interest poller.Interest // what the poller was told, if watched
+	reason   Reason            // why it ends; not zero from the decision on
+	interest poller.Interest   // what the poller was told, if watched
+	awaits   tlsconn.Operation // what the handshake was seen to wait for outside
 
 	accepted        bool // counts against MaxConns
 	watched         bool // the descriptor is in a poller

@@ -18,6 +18,8 @@ type Counters struct {
 	Connected           uint64              // of these, those whose socket got connected
 	HandshakesCompleted uint64              // TLS handshakes, of both roles
 	HandshakesFailed    uint64              // those that ended otherwise
+	Suspensions         uint64              // times that a handshake had to await an operation outside
+	PendingOperations   uint64              // those that are awaited now: the one number here that falls, too
 	Closed              [reasonCount]uint64 // connections closed, by Reason
 }
 
@@ -34,7 +36,7 @@ func (c *Counters) ClosedTotal() uint64 {
 type counters struct {
 	waits, events, staleEvents, accepted, refused, shed, outOfDescriptors atomic.Uint64
 	pausedForConns, pausedForHandshakes, dialed, connected                atomic.Uint64
-	handshakesCompleted, handshakesFailed                                 atomic.Uint64
+	handshakesCompleted, handshakesFailed, suspensions, pendingOperations atomic.Uint64
 	closed                                                                [reasonCount]atomic.Uint64
 }
 
@@ -56,6 +58,8 @@ func (r *Reactor) Counters() Counters {
 		sum.Connected += n.connected.Load()
 		sum.HandshakesCompleted += n.handshakesCompleted.Load()
 		sum.HandshakesFailed += n.handshakesFailed.Load()
+		sum.Suspensions += n.suspensions.Load()
+		sum.PendingOperations += n.pendingOperations.Load()
 		for i := range n.closed {
 			sum.Closed[i] += n.closed[i].Load()
 		}

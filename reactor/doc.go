@@ -70,6 +70,11 @@
 //
 // # Handshakes and slow operations
 //
+// A handshake that awaits an operation outside (tlsconn.Completion: a key in another process, an answer to a
+// callback) costs its loop nothing meanwhile. The answer may come from any goroutine at any time; it posts
+// by handle, and the handshake goes on within its loop's budget for handshakes, those answered first.
+// tlsconn.WorkspaceConfig.PendingOperations bounds those of one loop, and [Counters] counts them.
+//
 // Private-key operations that are not known to be fast (RSA, P-384, foreign signers) run on
 // [Config.Workers] goroutines, each locked to a thread of its own that is niced to +15; at most that many
 // run, a bounded queue waits. P-256 and Ed25519 take less than a turn's budget and stay on the loop. The

@@ -27,9 +27,10 @@ type Loop struct {
 	settling        []*Conn        // those of the current pass
 	ready, served   []poller.Token // to be served in the next turn; and the list of this one, for reuse
 	listeners       []*acceptor
-	handshaking     int           // connections in phaseHandshaking
-	handshakesReady bool          // the poller of the handshakes has some
-	acceptAgain     time.Duration // while accepting is paused: not before
+	handshaking     int            // connections in phaseHandshaking
+	handshakesReady bool           // the poller of the handshakes has some
+	answered        []poller.Token // handshakes whose operation outside has ended
+	acceptAgain     time.Duration  // while accepting is paused: not before
 	acceptPaused    bool
 	state           loopState
 	reserve         int // a descriptor to give up when there are no others
@@ -112,7 +113,7 @@ func (l *Loop) tick() { l.now = l.reactor.config.Clock().Sub(l.reactor.start) }
 
 // patience is how long the loop may wait for events.
 func (l *Loop) patience() time.Duration {
-	if len(l.ready) > 0 || len(l.touched) > 0 || l.hasPosts() {
+	if len(l.ready) > 0 || len(l.touched) > 0 || len(l.answered) > 0 || l.hasPosts() {
 		return 0
 	}
 	d := l.untilTimer()
@@ -143,32 +144,44 @@ func (l *Loop) dispatch(e poller.Event) {
 	l.serve(c, e)
 }
 
-// serveHandshakes serves the handshakes that are ready until the turn's budget for them is spent; the
-// rest stay in the poller's list.
+// serveHandshakes serves the handshakes that can go on until the turn's budget for them is spent: those
+// whose operation outside has ended come first, since they have waited and are nearly done. The rest
+// stay in the queue, and in the poller's list, which is reported again.
 func (l *Loop) serveHandshakes() {
-	if !l.handshakesReady {
+	if !l.handshakesReady && len(l.answered) == 0 {
 		return
 	}
-	l.handshakesReady = false
 	started := l.reactor.config.Clock()
 	for range turnHandshakes / handshakeBatch {
-		n, err := l.handshakes.Wait(l.handshakeEvents[:], 0)
-		if err != nil {
-			l.reactor.fail(err)
-			return
-		}
-		l.counters.events.Add(uint64(n))
-		for _, e := range l.handshakeEvents[:n] {
-			if c := l.table.find(e.Token); c != nil {
-				l.serve(c, e)
-			}
-		}
+		n := l.serveAnswered(handshakeBatch)
+		n += l.pollHandshakes(handshakeBatch - n)
 		// Before the next look: what is not wanted any more would be reported again.
 		l.settle()
-		if n < len(l.handshakeEvents) || l.reactor.config.Clock().Sub(started) >= turnHandshakeTime {
-			return
+		if n < handshakeBatch || l.reactor.config.Clock().Sub(started) >= turnHandshakeTime {
+			break
 		}
 	}
+	l.handshakesReady = false
+}
+
+// pollHandshakes serves up to limit of the handshakes whose sockets are ready, and returns how many of
+// them there were.
+func (l *Loop) pollHandshakes(limit int) int {
+	if limit == 0 || !l.handshakesReady {
+		return 0
+	}
+	n, err := l.handshakes.Wait(l.handshakeEvents[:limit], 0)
+	if err != nil {
+		l.reactor.fail(err)
+		return 0
+	}
+	l.counters.events.Add(uint64(n))
+	for _, e := range l.handshakeEvents[:n] {
+		if c := l.table.find(e.Token); c != nil {
+			l.serve(c, e)
+		}
+	}
+	return n
 }
 
 // settle brings every touched connection's poller interest, queues and phase in line with what it
@@ -285,6 +298,7 @@ func (l *Loop) unwatch(c *Conn) {
 // setPhase is the one place where a connection's phase changes.
 func (l *Loop) setPhase(c *Conn, next phase) {
 	if c.phase == phaseHandshaking {
+		l.setAwaits(c, 0)
 		l.handshaking--
 		switch {
 		case c.tls == nil || next == phaseHandshaking: // a plain connection, or the beginning

@@ -74,10 +74,7 @@ func (l *Loop) outputFailed(c *Conn, err error) {
 // startTLS makes c a TLS connection of the role that start stands for and begins the handshake.
 func (l *Loop) startTLS(c *Conn, start func(tlsconn.Transport, *tlsconn.Config) *tlsconn.Conn, config *tlsconn.Config) {
 	c.tls = start((*socket)(c), config)
-	if l.reactor.config.Workspace.Offload != nil {
-		h := c.Handle()
-		c.tls.SetWake(func() { h.loop.push(&post{token: h.token, onConn: (*Conn).operationEnded}) })
-	}
+	c.wakeByHandle()
 	l.setPhase(c, phaseHandshaking)
 	l.setTimer(c, l.now+l.reactor.config.HandshakeTimeout)
 	c.touch()
@@ -85,13 +82,6 @@ func (l *Loop) startTLS(c *Conn, start func(tlsconn.Transport, *tlsconn.Config) 
 		t.Handshaking(c, c.tls.State(), 0)
 		t.Handshaking(c, c.tls.State(), c.tls.Wants())
 		c.tls.SetTrace(func(state tlsconn.State) { t.Handshaking(c, state, 0) })
-	}
-}
-
-// operationEnded goes on with a handshake that awaited an operation outside.
-func (c *Conn) operationEnded() {
-	if c.phase == phaseHandshaking {
-		c.loop.serveHandshake(c, 0)
 	}
 }
 
@@ -105,10 +95,12 @@ func (l *Loop) serveHandshake(c *Conn, ready poller.Ready) {
 		c.lost(poller.SocketError(int(c.fd)))
 		return
 	}
+	l.followOperation(c) // so that the next one is told from it
 	switch err := c.tls.Handshake(); err {
 	case nil:
 		l.open(c)
 	case tlsconn.ErrWantRead, tlsconn.ErrWantWrite, tlsconn.ErrWantApp:
+		l.followOperation(c)
 		if t, ok := c.handler.(Tracer); ok {
 			t.Handshaking(c, c.tls.State(), c.tls.Wants())
 		}
