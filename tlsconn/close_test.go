@@ -17,6 +17,8 @@ func (c *Conn) verbs() map[string]func() error {
 		"Handshake":  c.Handshake,
 		"Read":       func() error { _, err := c.Read(make([]byte, 10)); return err },
 		"Read(nil)":  func() error { _, err := c.Read(nil); return err },
+		"Peek":       func() error { _, err := c.Peek(make([]byte, 10)); return err },
+		"Peek(nil)":  func() error { _, err := c.Peek(nil); return err },
 		"Write":      func() error { _, err := c.Write([]byte("x")); return err },
 		"Write(nil)": func() error { _, err := c.Write(nil); return err },
 		"ReadFrom":   func() error { _, err := c.ReadFrom(&script{err: io.EOF}); return err },

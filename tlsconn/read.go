@@ -21,19 +21,24 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 	defer c.leave()
 	if c.err != nil {
 		c.in.untold = false
-		return 0, c.refuse()
 	}
-	if c.state != StateConnected {
-		if err := c.drive(); err != nil {
-			return 0, err
-		}
-	} else if c.out.pending() > 0 {
-		_ = c.flush() // a transport that takes no output may still have input
-	}
-	if len(p) == 0 {
-		return 0, nil
+	if err := c.readyToRead(); err != nil || len(p) == 0 {
+		return 0, err
 	}
 	return c.read(p)
+}
+
+// readyToRead completes the handshake and gives pending output a try.
+func (c *Conn) readyToRead() error {
+	switch {
+	case c.err != nil:
+		return c.refuse()
+	case c.state != StateConnected:
+		return c.drive()
+	case c.out.pending() > 0:
+		_ = c.flush() // a transport that takes no output may still have input
+	}
+	return nil
 }
 
 func (c *Conn) read(p []byte) (n int, err error) {
@@ -53,24 +58,12 @@ func (c *Conn) read(p []byte) (n int, err error) {
 		if n > 0 && !c.fits(len(p)-n) {
 			return n, nil
 		}
-		k, ok, err := c.receive(p[n:])
-		if err == nil {
-			n += k
-			if ok && k == 0 {
-				err = c.advance()
-			}
-		}
-		if err != nil {
-			c.fail(err)
+		k, err := c.pull(p[n:])
+		if n += k; c.err != nil {
 			break
 		}
-		if ok {
-			continue
-		}
-		// An answer that advance has queued must be out before a blocking transport waits.
-		_ = c.flush()
-		if err := c.fill(); err != nil {
-			return 0, c.await(err)
+		if err != nil {
+			return 0, err // a want or a timeout: no record was left, so n is 0
 		}
 	}
 	if n > 0 {
@@ -82,6 +75,28 @@ func (c *Conn) read(p []byte) (n int, err error) {
 		return 0, c.refuse()
 	}
 	return 0, io.EOF
+}
+
+// pull opens the next record, as receive does, and handles what is not data; if
+// there is none it reads from the transport. n bytes of data are in dst, others may
+// be in place. The error is a want, a timeout, or has ended the connection.
+func (c *Conn) pull(dst []byte) (n int, err error) {
+	n, ok, err := c.receive(dst)
+	if err == nil && ok && n == 0 {
+		err = c.advance()
+	}
+	switch {
+	case err != nil:
+		return 0, c.fail(err)
+	case ok:
+		return n, nil
+	}
+	// An answer that advance has queued must be out before a blocking transport waits.
+	_ = c.flush()
+	if err := c.fill(); err != nil {
+		return 0, c.await(err)
+	}
+	return 0, nil
 }
 
 // fits tells whether the next record is whole and would be opened into room bytes.
