@@ -141,6 +141,9 @@ func TestCloseInEveryState(t *testing.T) {
 					t.Errorf("%s: %s after Close in state %v: %v", s.name, name, state, err)
 				}
 			}
+			if err := s.conn.Abort(AlertInternalError, nil); err != ErrClosed {
+				t.Errorf("%s: Abort after Close: %v", s.name, err)
+			}
 			if _, err := s.conn.ExportKeyingMaterial("label", nil, 10); err != ErrClosed {
 				t.Errorf("%s: ExportKeyingMaterial after Close: %v", s.name, err)
 			}
@@ -293,6 +296,9 @@ func TestCallbacksCannotUseTheirConnection(t *testing.T) {
 			if err := call(); err != ErrReentrant {
 				t.Errorf("%s from within %s: %v", name, callback, err)
 			}
+		}
+		if err := (*s).Abort(AlertInternalError, nil); err != ErrReentrant {
+			t.Errorf("Abort from within %s: %v", callback, err)
 		}
 		(*s).Wants()
 		(*s).ConnectionState()

@@ -582,10 +582,44 @@ func TestContractErrorCode(t *testing.T) {
 func TestContractErrorCodeNumbers(t *testing.T) {
 	for code, name := range map[Code]string{
 		0: "SSL_ERROR_NONE", 1: "SSL_ERROR_SSL", 2: "SSL_ERROR_WANT_READ", 3: "SSL_ERROR_WANT_WRITE",
-		5: "SSL_ERROR_SYSCALL", 6: "SSL_ERROR_ZERO_RETURN", 9: "SSL_ERROR_WANT_ASYNC", 77: "SSL_ERROR(77)",
+		4: "SSL_ERROR_WANT_X509_LOOKUP", 5: "SSL_ERROR_SYSCALL", 6: "SSL_ERROR_ZERO_RETURN", 9: "SSL_ERROR_WANT_ASYNC",
+		11: "SSL_ERROR_WANT_CLIENT_HELLO_CB", 12: "SSL_ERROR_WANT_RETRY_VERIFY", 77: "SSL_ERROR(77)",
 	} {
 		if code.String() != name {
 			t.Errorf("%d is called %v, not %v", int(code), code, name)
+		}
+	}
+}
+
+// SSL_get_error's first argument: the connection tells what is pending.
+func TestContractErrorCodeOfPendingOperations(t *testing.T) {
+	for _, tt := range []struct {
+		op   Operation
+		want Code
+	}{
+		{OpInspect, CodeWantClientHelloCB}, {OpCertificate, CodeWantX509Lookup}, {OpSign, CodeWantAsync},
+		{OpTicket, CodeWantAsync}, {OpSession, CodeWantAsync}, {OpVerify, CodeWantRetryVerify},
+	} {
+		p := newSuspended(t)
+		p.untilApp()
+		c := p.server.conn
+		c.hs.shared().op.kind = tt.op
+		if got := c.ErrorCode(ErrWantApp); got != tt.want {
+			t.Errorf("%v pending: %v, want %v", tt.op, got, tt.want)
+		}
+		for _, err := range []error{nil, ErrWantRead, ErrWantWrite, io.EOF, errReset} {
+			if got := c.ErrorCode(err); got != ErrorCode(err) {
+				t.Errorf("%v pending: the code of %v is %v", tt.op, err, got)
+			}
+		}
+		// It has ended, and the call is still to be repeated.
+		p.work.run(t)
+		if got := c.ErrorCode(ErrWantApp); got != tt.want {
+			t.Errorf("%v ended: %v, want %v", tt.op, got, tt.want)
+		}
+		p.handshake()
+		if got := c.ErrorCode(ErrWantApp); got != CodeWantAsync {
+			t.Errorf("without an operation: %v", got)
 		}
 	}
 }

@@ -24,9 +24,11 @@
 //
 //	Read        ErrWantRead: no data. It flushes on the way, and what it leaves pending
 //	            (the answer to a KeyUpdate with a full transport) shows in Wants.
+//	Peek        the same.
 //	Write       ErrWantWrite with a short count: output is full. Never ErrWantRead.
 //	ReadFrom    the same; ErrWouldBlock is the source's.
 //	CloseWrite  ErrWantWrite: close_notify is queued and pending.
+//	Abort       ErrWantWrite: the connection has ended, its alert is queued and pending.
 //	KeyUpdate   ErrWantWrite: nothing was done.
 //	Flush       ErrWantWrite: output is pending.
 //
@@ -36,7 +38,8 @@
 // close_notify), the peer's refusal (*PeerAlertError), ours (*LocalAlertError,
 // whose alert is queued to be sent: Flush), and the transport's own error, among
 // which io.ErrUnexpectedEOF is a transport that ended without close_notify.
-// ErrorCode translates into SSL_get_error(3)'s codes.
+// ErrorCode translates into SSL_get_error(3)'s codes, and Conn.ErrorCode those of
+// pending operations too.
 //
 // # Design
 //

@@ -38,6 +38,9 @@ var (
 	// handshake and do not drive it themselves.
 	ErrHandshakeIncomplete = errors.New("tlsconn: handshake is not complete")
 
+	// ErrClosureAlert is returned by Abort for close_notify, which CloseWrite sends.
+	ErrClosureAlert = errors.New("tlsconn: close_notify does not abort a connection")
+
 	// ErrReentrant is returned to a callback that calls a verb of the very
 	// connection that is calling it.
 	ErrReentrant = errors.New("tlsconn: connection used from within its own callback")
@@ -104,32 +107,36 @@ type Code int
 
 // The codes that a caller of a handshake, a read, a write or a shutdown can meet.
 const (
-	CodeNone       Code = 0 // the call succeeded
-	CodeSSL        Code = 1 // protocol failure, or a fatal alert from the peer
-	CodeWantRead   Code = 2
-	CodeWantWrite  Code = 3
-	CodeSyscall    Code = 5 // the transport failed
-	CodeZeroReturn Code = 6 // the peer sent close_notify
-	CodeWantAsync  Code = 9 // an operation outside is pending
+	CodeNone              Code = 0 // the call succeeded
+	CodeSSL               Code = 1 // protocol failure, or a fatal alert from the peer
+	CodeWantRead          Code = 2
+	CodeWantWrite         Code = 3
+	CodeWantX509Lookup    Code = 4  // the choice of a certificate is pending
+	CodeSyscall           Code = 5  // the transport failed
+	CodeZeroReturn        Code = 6  // the peer sent close_notify
+	CodeWantAsync         Code = 9  // an operation outside is pending
+	CodeWantClientHelloCB Code = 11 // the inspection of the ClientHello is pending
+	CodeWantRetryVerify   Code = 12 // the verification of the peer's chain is pending
 )
+
+// codeNames are OpenSSL's.
+var codeNames = map[Code]string{
+	CodeNone:              "SSL_ERROR_NONE",
+	CodeSSL:               "SSL_ERROR_SSL",
+	CodeWantRead:          "SSL_ERROR_WANT_READ",
+	CodeWantWrite:         "SSL_ERROR_WANT_WRITE",
+	CodeWantX509Lookup:    "SSL_ERROR_WANT_X509_LOOKUP",
+	CodeSyscall:           "SSL_ERROR_SYSCALL",
+	CodeZeroReturn:        "SSL_ERROR_ZERO_RETURN",
+	CodeWantAsync:         "SSL_ERROR_WANT_ASYNC",
+	CodeWantClientHelloCB: "SSL_ERROR_WANT_CLIENT_HELLO_CB",
+	CodeWantRetryVerify:   "SSL_ERROR_WANT_RETRY_VERIFY",
+}
 
 // String returns OpenSSL's name, such as "SSL_ERROR_WANT_READ".
 func (c Code) String() string {
-	switch c {
-	case CodeNone:
-		return "SSL_ERROR_NONE"
-	case CodeSSL:
-		return "SSL_ERROR_SSL"
-	case CodeWantRead:
-		return "SSL_ERROR_WANT_READ"
-	case CodeWantWrite:
-		return "SSL_ERROR_WANT_WRITE"
-	case CodeSyscall:
-		return "SSL_ERROR_SYSCALL"
-	case CodeZeroReturn:
-		return "SSL_ERROR_ZERO_RETURN"
-	case CodeWantAsync:
-		return "SSL_ERROR_WANT_ASYNC"
+	if name, ok := codeNames[c]; ok {
+		return name
 	}
 	return fmt.Sprintf("SSL_ERROR(%d)", int(c))
 }
@@ -137,7 +144,8 @@ func (c Code) String() string {
 // ErrorCode tells what SSL_get_error(3) would, for an error returned by any
 // verb of Conn, so that code written against OpenSSL can be ported line by line.
 // A transport that ended without close_notify is SSL_ERROR_SSL, as since
-// OpenSSL 3.0; misuse is SSL_ERROR_SSL too.
+// OpenSSL 3.0; misuse is SSL_ERROR_SSL too. ErrWantApp is SSL_ERROR_WANT_ASYNC:
+// Conn.ErrorCode tells the operations apart.
 func ErrorCode(err error) Code {
 	var local *LocalAlertError
 	var peer *PeerAlertError
@@ -156,9 +164,32 @@ func ErrorCode(err error) Code {
 	case errors.Is(err, io.EOF):
 		return CodeZeroReturn
 	case errors.As(err, &peer), errors.As(err, &config), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.Is(err, ErrClosed), errors.Is(err, ErrWriteClosed),
+		errors.Is(err, ErrClosed), errors.Is(err, ErrWriteClosed), errors.Is(err, ErrClosureAlert),
 		errors.Is(err, ErrHandshakeIncomplete), errors.Is(err, ErrReentrant):
 		return CodeSSL
 	}
 	return CodeSyscall
+}
+
+// ErrorCode is the function of that name for the error that the last verb of this
+// connection has returned, and tells a pending operation's kind, as SSL_get_error's
+// first argument does: SSL_ERROR_WANT_CLIENT_HELLO_CB for the inspection of the
+// ClientHello, SSL_ERROR_WANT_X509_LOOKUP for the choice of a certificate,
+// SSL_ERROR_WANT_RETRY_VERIFY for a verification, and SSL_ERROR_WANT_ASYNC for a
+// signature, a ticket or a session, which OpenSSL cannot wait for otherwise.
+func (c *Conn) ErrorCode(err error) Code {
+	code := ErrorCode(err)
+	if code != CodeWantAsync || c.hs == nil || c.hs.shared().op == nil {
+		return code
+	}
+	// Not Pending: the operation may have ended since, and the call is still to be repeated.
+	switch c.hs.shared().op.kind {
+	case OpInspect:
+		return CodeWantClientHelloCB
+	case OpCertificate:
+		return CodeWantX509Lookup
+	case OpVerify:
+		return CodeWantRetryVerify
+	}
+	return code
 }

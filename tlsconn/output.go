@@ -49,7 +49,7 @@ func (c *Conn) seal(rec []byte, n int, typ record.Type) {
 		// RFC 8446 5.1: 0x0303 but for an initial ClientHello, which may say 0x0301 for
 		// the sake of old middleboxes.
 		version := uint16(0x0303)
-		if c.state == StateSendClientHello {
+		if c.state == StateSendClientHello && typ == record.Handshake {
 			version = 0x0301
 		}
 		record.PutHeader(rec, record.Header{Type: typ, Version: version, Length: n})
@@ -82,6 +82,9 @@ func (c *Conn) queueAlert(a Alert) {
 		level = alertLevelWarning
 	}
 	c.appendRecords(record.Alert, []byte{level, byte(a)})
+	if a == AlertUserCanceled {
+		c.queueAlert(AlertCloseNotify) // RFC 9846 6.1: "This alert MUST be followed by a close_notify"
+	}
 }
 
 // queueChangeCipherSpec adds the compatibility record of RFC 8446 D.4, which is
