@@ -77,6 +77,10 @@ verify: check test ## everything, for hours rather than minutes
 bench: build ## beside crypto/tls: memory, handshakes, bulk, latency calm and stormed; six minutes
 	$(GO) run ./bench $(BENCHFLAGS)
 
+.PHONY: bench-remote-key
+bench-remote-key: ## bursts of handshakes beside echoes, with the key in another process, 50 ms away; a minute
+	$(GO) run ./bench -remote-key $(BENCHFLAGS)
+
 .PHONY: bogo-shim
 bogo-shim: ## bin/bogo_shim, which BoGo drives to test the engine
 	$(GO) build -o bin/bogo_shim ./tlsconn/internal/bogoshim

@@ -90,7 +90,7 @@ type measure func(who contestant, p pairing) error
 
 // run measures everything that the plan asks for.
 func (c *contest) run() error {
-	if err := c.runTogether(); err != nil {
+	if err := c.runTogether(c.parts()); err != nil {
 		return err
 	}
 	if c.idle == 0 {
@@ -119,7 +119,7 @@ func (c *contest) run() error {
 
 // runTogether measures all but memory: each server in one process for all rounds, of which the
 // others, meanwhile, are idle.
-func (c *contest) runTogether() (err error) {
+func (c *contest) runTogether(parts []part) (err error) {
 	running := make(map[string]pairing)
 	defer func() {
 		for name, p := range running {
@@ -134,7 +134,7 @@ func (c *contest) runTogether() (err error) {
 			return fmt.Errorf("%v: %w", who, err)
 		}
 	}
-	for _, part := range c.parts() {
+	for _, part := range parts {
 		for round := range c.rounds + part.warmUp {
 			if err := c.calibrate(); err != nil {
 				return err
@@ -185,14 +185,19 @@ func (c *contest) idleTime() time.Duration {
 
 // length is about what all of it takes.
 func (c *contest) length() time.Duration {
-	var sum time.Duration
-	for _, part := range c.parts() {
-		sum += part.takes * time.Duration(c.rounds+part.warmUp)
-	}
+	sum := c.lengthOf(c.parts())
 	if c.idle > 0 {
-		sum += c.idleTime() * time.Duration(c.idleRounds)
+		sum += c.idleTime() * time.Duration(c.idleRounds*len(c.servers))
 	}
-	return sum * time.Duration(len(c.servers))
+	return sum
+}
+
+// lengthOf is about what some parts take.
+func (c *contest) lengthOf(parts []part) (sum time.Duration) {
+	for _, part := range parts {
+		sum += part.takes * time.Duration((c.rounds+part.warmUp)*len(c.servers))
+	}
+	return sum
 }
 
 // calibrate measures the servers' core, while they are idle.

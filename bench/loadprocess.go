@@ -24,6 +24,7 @@ const (
 	doBulk       verb = "bulk"       // echo Number messages of 16 KiB on those that are kept
 	doEchoes     verb = "echoes"     // echo 100 bytes Rate times a second for Length on those that are kept
 	doStorm      verb = "storm"      // Rate handshakes a second for Length
+	doBursts     verb = "bursts"     // Number handshakes at once, again and again for Length
 )
 
 // An order is what the harness wants done.
@@ -38,8 +39,9 @@ type order struct {
 type answer struct {
 	PerSecond float64 // of a storm: what was served
 	// Of echoes, in microseconds.
-	Median, Percentile99 int64
-	Echoes               int64
+	Median, Percentile99, Worst int64
+	Echoes                      int64
+	Bursts                      []int64 // microseconds that each took
 }
 
 // Beside a load client's loop, a goroutine waits for the next tick or order: with one processor
@@ -101,10 +103,12 @@ func (c *crew) obey(o order) (a answer, err error) {
 		times, failed := c.echoes(o.Rate, o.Length)
 		if err = failed; err == nil {
 			a.Median, a.Percentile99 = times.ValueAtPercentile(50), times.ValueAtPercentile(99)
-			a.Echoes = times.TotalCount()
+			a.Worst, a.Echoes = times.Max(), times.TotalCount()
 		}
 	case doStorm:
 		a.PerSecond, err = c.storm(o.Rate, o.Length)
+	case doBursts:
+		a.Bursts, err = c.bursts(o.Number, o.Length)
 	default:
 		err = errors.New("there is no such order")
 	}

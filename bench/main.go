@@ -19,6 +19,8 @@ func main() {
 // options are the flags.
 type options struct {
 	plan
+	keys      keyPlan
+	remoteKey bool
 	binary    string
 	profile   string
 	role      string // of a process that the harness starts
@@ -42,6 +44,9 @@ func parse() (options, error) {
 	flag.IntVar(&o.idle, "idle", 9900, "idle connections per server and round; 0 for none")
 	flag.DurationVar(&o.settle, "settle", 5*time.Second, "how long connections are idle before memory is read")
 	flag.StringVar(&o.profile, "profile", "", "instead: write heap and CPU profiles and system calls to this directory")
+	flag.BoolVar(&o.remoteKey, "remote-key", false, "instead: echoes and bursts of handshakes with the key in another process (-rounds, -calm, -storm)")
+	flag.DurationVar(&o.keys.delay, "key-delay", 50*time.Millisecond, "with -remote-key: how long its process takes for an answer")
+	flag.IntVar(&o.keys.burst, "burst", 200, "with -remote-key: handshakes that begin at once")
 	flag.StringVar(&o.role, "role", "", "for the harness's own use, with those below")
 	flag.StringVar(&o.program, "program", "", "")
 	flag.StringVar(&o.addr, "addr", "", "")
@@ -59,6 +64,8 @@ func parse() (options, error) {
 		return o, errors.New("a number or length is negative")
 	case p.idle > 0 && p.idle < 4:
 		return o, errors.New("-idle must be 0 or at least 4: memory is the slope between a quarter and all")
+	case o.keys.burst < 1 || o.keys.delay < 0 || o.remoteKey && min(p.calm, p.storm) == 0:
+		return o, errors.New("-remote-key needs a -burst, -calm and -storm")
 	case p.storm > 0 && p.handshakes == 0 && p.stormRate == 0:
 		return o, errors.New("-storm without -handshakes needs a -storm-rate")
 	}
@@ -72,6 +79,9 @@ func run() error {
 	}
 	switch o.role {
 	case "":
+		if o.remoteKey {
+			return o.remoteKeys()
+		}
 		return o.contest()
 	case "load":
 		return runLoad(o.addr, o.cert, os.Stdin, os.Stdout)
@@ -79,6 +89,10 @@ func run() error {
 		return runPeer(o.cert, o.key, o.backend)
 	case "profiled":
 		return runProfiled(o.program, o.cert, o.key, os.Stdin)
+	case "key":
+		return runKeyHolder(o.cert, o.key, o.addr, o.keys.delay)
+	case "keyless":
+		return runKeyless(o.cert, o.key, o.addr)
 	case "backend":
 		return runBackend()
 	}
@@ -92,15 +106,8 @@ func (o options) contest() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	c := &contest{plan: o.plan, certFile: filepath.Join(dir, "cert.pem")}
-	keyFile := filepath.Join(dir, "key.pem")
-	if err := writeCertificate(c.certFile, keyFile); err != nil {
-		return err
-	}
-	if c.self, err = os.Executable(); err != nil {
-		return err
-	}
-	if err := c.choosePlaces(); err != nil {
+	c, keyFile, err := o.prepare(dir)
+	if err != nil {
 		return err
 	}
 	if c.backend, err = startServer("backend", c.loadCore, c.self, "-role", "backend"); err != nil {
@@ -120,6 +127,19 @@ func (o options) contest() error {
 	c.book.report(os.Stdout, jobEcho)
 	c.book.report(os.Stdout, jobTerminate)
 	return nil
+}
+
+// prepare makes the certificate in a directory, and finds out where everything runs.
+func (o options) prepare(dir string) (c *contest, keyFile string, err error) {
+	c = &contest{plan: o.plan, certFile: filepath.Join(dir, "cert.pem")}
+	keyFile = filepath.Join(dir, "key.pem")
+	if err := writeCertificate(c.certFile, keyFile); err != nil {
+		return nil, "", err
+	}
+	if c.self, err = os.Executable(); err != nil {
+		return nil, "", err
+	}
+	return c, keyFile, c.choosePlaces()
 }
 
 // choosePlaces gives the servers one core and everything else another, if there are two.

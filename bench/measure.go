@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -99,24 +100,16 @@ func (c *contest) measureStorm(who contestant, p pairing) error {
 		return err
 	}
 	return p.holding(echoConnections, func() error {
-		type result struct {
-			answer
-			error
-		}
-		storm := make(chan result, 1)
-		go func() {
-			a, err := p.storm.do(order{Do: doStorm, Rate: rate, Length: stormLead + c.storm + stormTail})
-			storm <- result{a, err}
-		}()
-		time.Sleep(stormLead)
-		start := time.Now()
-		var a answer
-		cpu, err := p.server.cpuOf(func() (err error) {
-			a, err = p.load.do(order{Do: doEchoes, Rate: echoRate, Length: c.storm})
-			return err
+		var busy float64
+		a, stormed, err := p.beside(order{Do: doStorm, Rate: rate, Length: stormLead + c.storm + stormTail}, stormLead, func() (a answer, err error) {
+			start := time.Now()
+			cpu, err := p.server.cpuOf(func() (err error) {
+				a, err = p.load.do(order{Do: doEchoes, Rate: echoRate, Length: c.storm})
+				return err
+			})
+			busy = cpu.Seconds() / time.Since(start).Seconds()
+			return a, err
 		})
-		busy := cpu.Seconds() / time.Since(start).Seconds()
-		stormed := <-storm
 		if err != nil {
 			return err
 		}
@@ -124,8 +117,26 @@ func (c *contest) measureStorm(who contestant, p pairing) error {
 		c.book.add(who, stormTail99, float64(a.Percentile99))
 		c.book.add(who, stormRate, stormed.PerSecond)
 		c.book.add(who, stormShare, 100*busy)
-		return stormed.error
+		return nil
 	})
+}
+
+// beside runs f while the storm's client is at an order, from a moment after it has begun; the order is
+// to end later than f.
+func (p pairing) beside(o order, lead time.Duration, f func() (answer, error)) (of, stormed answer, err error) {
+	type result struct {
+		answer
+		error
+	}
+	storm := make(chan result, 1)
+	go func() {
+		a, err := p.storm.do(o)
+		storm <- result{a, err}
+	}()
+	time.Sleep(lead)
+	of, err = f()
+	s := <-storm
+	return of, s.answer, errors.Join(err, s.error)
 }
 
 // rateOfStorm is most of the rate that the slower one of a job's servers reached when it had nothing

@@ -22,10 +22,16 @@ const (
 	bulkCPU
 	calmMedian
 	calmTail
+	calmWorst
 	stormMedian
 	stormTail99
 	stormRate
 	stormShare
+	burstTime
+	burstSlowest
+	burstMedian
+	burstTail
+	burstWorst
 	figureCount
 )
 
@@ -42,10 +48,16 @@ var looks = [figureCount]struct {
 	bulkCPU:        {"CPU per byte, bulk", "ns", 2},
 	calmMedian:     {"echo, calm: p50", "us", 0},
 	calmTail:       {"echo, calm: p99", "us", 0},
+	calmWorst:      {"echo, calm: the longest", "us", 0},
 	stormMedian:    {"echo, in a storm: p50", "us", 0},
 	stormTail99:    {"echo, in a storm: p99", "us", 0},
 	stormRate:      {"handshakes per second of that storm", "", 0},
 	stormShare:     {"the server's core, meanwhile", "% busy", 0},
+	burstTime:      {"burst, first connect to last handshake", "ms", 0},
+	burstSlowest:   {"the slowest burst of a round", "ms", 0},
+	burstMedian:    {"echo, in bursts: p50", "us", 0},
+	burstTail:      {"echo, in bursts: p99", "us", 0},
+	burstWorst:     {"echo, in bursts: the longest", "us", 0},
 }
 
 // A book holds the samples of all rounds.
@@ -99,10 +111,13 @@ func (s spread) write(unit string, decimals int) string {
 
 // report writes a job's table in Markdown: medians of the rounds with least and greatest, and the
 // same of the rounds' ratios, in which both servers had the same noise.
-func (b *book) report(w io.Writer, job string) {
-	rows := [][]string{{job, ours, theirs, "ratio"}}
+func (b *book) report(w io.Writer, job string) { b.compare(w, job, ours, theirs) }
+
+// compare is report for any two programs.
+func (b *book) compare(w io.Writer, job, one, other string) {
+	rows := [][]string{{job, one, other, "ratio"}}
 	for f := range figureCount {
-		our, their := b.samples[entry{ours, job, f}], b.samples[entry{theirs, job, f}]
+		our, their := b.samples[entry{one, job, f}], b.samples[entry{other, job, f}]
 		if len(our) == 0 || len(our) != len(their) {
 			continue
 		}
