@@ -92,6 +92,9 @@ type outbound struct {
 	answering  bool  // the peer's KeyUpdate is answered, and no data was sent since
 
 	compatibility bool // a change_cipher_spec has to precede the next record
+
+	// fragment is the most content of a record, in bytes; 0 means record.MaxPlaintext.
+	fragment uint16
 }
 
 // pending returns the bytes that the transport has yet to take.
@@ -116,6 +119,7 @@ func newConn(ws *Workspace, transport Transport, config *Config, role Role) *Con
 		c.err, c.state = configError{err}, StateFailed
 		return c
 	}
+	c.out.fragment = uint16(config.MaxFragment)
 	if role == RoleServer {
 		c.hs, c.state = newServer13(c), StateExpectClientHello
 	} else {

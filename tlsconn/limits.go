@@ -75,7 +75,8 @@ const (
 
 	// outputHighWater is the ciphertext that may wait for a peer that does not read;
 	// beyond it Write and ReadFrom accept nothing. Four full records, so that bulk
-	// goes out many records a system call.
+	// goes out many records a system call. It counts headers and tags, which are a
+	// quarter of it where records are as small as a peer may ask for (RFC 8449).
 	outputHighWater = 4 * (maxRecord)
 
 	// outputReserve is room beyond the high water for what the protocol itself has to
@@ -100,4 +101,13 @@ func messageLimit(t wire.MessageType) int {
 		return maxSmallMessage
 	}
 	return maxHandshakeMessage
+}
+
+// messageLimit is the same for a connection, whose Config may say less of Certificate.
+func (c *Conn) messageLimit(t wire.MessageType) int {
+	limit := messageLimit(t)
+	if n := c.config.MaxCertificateBytes; t == wire.TypeCertificate && n > 0 {
+		limit = min(limit, n)
+	}
+	return limit
 }

@@ -34,6 +34,23 @@ func (o *outbound) overhead() int {
 	return record.HeaderLen
 }
 
+// content is how many bytes of content a record of ours has at most.
+func (o *outbound) content() int {
+	if o.fragment == 0 {
+		return record.MaxPlaintext
+	}
+	return int(o.fragment)
+}
+
+// limitFragment lowers what a record of ours holds to n bytes of content, 63 or more:
+// a record_size_limit is at least 64 and counts the type byte too (RFC 8449 4).
+func (o *outbound) limitFragment(n int) { o.fragment = uint16(min(n, o.content())) }
+
+// sealed is the length of n bytes of content as records.
+func (o *outbound) sealed(n int) int {
+	return n + (n+o.content()-1)/o.content()*o.overhead()
+}
+
 // seal makes a record of the n bytes that lie behind the header's place in rec,
 // which room returned, and counts it as output.
 func (c *Conn) seal(rec []byte, n int, typ record.Type) {
@@ -63,13 +80,21 @@ func (c *Conn) appendRecords(typ record.Type, content []byte) {
 		c.out.compatibility = false
 		c.queueChangeCipherSpec()
 	}
+	if len(content) > c.out.content() {
+		c.room(c.out.sealed(len(content))) // at once, or a long flight is moved for each record
+	}
 	for len(content) > 0 {
-		n := min(len(content), record.MaxPlaintext)
-		rec := c.room(n + c.out.overhead())
-		copy(rec[record.HeaderLen:], content[:n])
-		c.seal(rec, n, typ)
+		n := min(len(content), c.out.content())
+		c.appendRecord(typ, content[:n])
 		content = content[n:]
 	}
+}
+
+// appendRecord seals content, which one record holds.
+func (c *Conn) appendRecord(typ record.Type, content []byte) {
+	rec := c.room(len(content) + c.out.overhead())
+	copy(rec[record.HeaderLen:], content)
+	c.seal(rec, len(content), typ)
 }
 
 // queueAlert seals an alert under the keys of the moment.

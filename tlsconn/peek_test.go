@@ -95,7 +95,7 @@ var peekFlow = flow{name: "Peek", script: func(p *pair) error {
 		return err
 	}
 	flush(p.client)
-	p.client.conn.appendRecords(record.ApplicationData, nil)
+	p.client.conn.seal(p.client.conn.room(record.Overhead13), 0, record.ApplicationData) // an empty record
 	flush(p.client)
 	if err := p.until(p.client, "key update", func() error { return p.client.conn.KeyUpdate(true) }); err != nil {
 		return err

@@ -23,13 +23,12 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		return 0, err
 	}
 	for n < len(p) {
-		chunk := min(len(p)-n, record.MaxPlaintext)
+		chunk := min(len(p)-n, c.out.content())
 		if err := c.makeRoom(chunk); err != nil {
 			return n, err
 		}
-		rec := c.room(chunk + c.out.overhead())
-		copy(rec[record.HeaderLen:], p[n:n+chunk])
-		c.seal(rec, chunk, record.ApplicationData)
+		c.renewKey()
+		c.appendRecord(record.ApplicationData, p[n:n+chunk])
 		n += chunk
 	}
 	if err := c.flushAccepted(); err != nil && !isTimeout(err) {
@@ -57,10 +56,8 @@ func (c *Conn) ReadFrom(source io.Reader) (n int64, err error) {
 		if err := c.makeRoom(record.MaxPlaintext); err != nil {
 			return n, err
 		}
-		rec := c.room(record.MaxPlaintext + c.out.overhead())
-		k, err := source.Read(rec[record.HeaderLen : record.HeaderLen+record.MaxPlaintext])
+		k, err := c.sealFrom(source)
 		if k > 0 {
-			c.seal(rec[:k+c.out.overhead()], k, record.ApplicationData)
 			n += int64(k)
 			idle = 0
 		} else if idle++; idle > maxNoProgress {
@@ -84,6 +81,32 @@ func (c *Conn) ReadFrom(source io.Reader) (n int64, err error) {
 	}
 }
 
+// sealFrom reads source once, record.MaxPlaintext bytes at most, and seals what it
+// gets; there is room for it.
+func (c *Conn) sealFrom(source io.Reader) (n int, err error) {
+	if c.out.content() == record.MaxPlaintext {
+		c.renewKey()
+		rec := c.room(record.MaxPlaintext + c.out.overhead())
+		n, err = source.Read(rec[record.HeaderLen : record.HeaderLen+record.MaxPlaintext])
+		if n > 0 {
+			c.seal(rec[:n+c.out.overhead()], n, record.ApplicationData)
+		}
+		return n, err
+	}
+	// Small records do not make small reads: a copy costs less than a system call.
+	b := c.ws.buffers.take(bufferClasses[largest])
+	n, err = source.Read(b.data[:record.MaxPlaintext])
+	b.used = n
+	for rest := b.data[:n]; len(rest) > 0; {
+		k := min(len(rest), c.out.content())
+		c.renewKey()
+		c.appendRecord(record.ApplicationData, rest[:k])
+		rest = rest[k:]
+	}
+	c.ws.buffers.release(b)
+	return n, err
+}
+
 // readyToWrite completes the handshake and checks that data may be sent.
 func (c *Conn) readyToWrite() error {
 	switch {
@@ -99,11 +122,12 @@ func (c *Conn) readyToWrite() error {
 	return nil
 }
 
-// makeRoom makes the output accept a record of n bytes, by flushing if need be,
-// and changes keys before the AEAD's limit on their use. ErrWantWrite means that
-// the peer has to take something first.
+// makeRoom makes the output accept n bytes of content as records, by flushing if
+// need be. ErrWantWrite means that the peer has to take something first. n is at
+// most record.MaxPlaintext: even as the smallest records that there are (RFC 8449 4)
+// it is well below outputHighWater.
 func (c *Conn) makeRoom(n int) error {
-	need := n + c.out.overhead()
+	need := c.out.sealed(n)
 	if pool := &c.ws.buffers; pool.output > pool.outputBudget {
 		need = outputHighWater // only an output that is drained accepts anything
 	}
@@ -115,12 +139,16 @@ func (c *Conn) makeRoom(n int) error {
 			return ErrWantWrite
 		}
 	}
+	return nil
+}
+
+// renewKey changes the sending key before the AEAD's limit on its use.
+func (c *Conn) renewKey() {
 	if c.out.seq >= c.keyLimit() {
 		// RFC 8446 5.5: "MUST ... do a key update as described in Section 4.6.3 prior to
 		// reaching these limits".
 		c.queueKeyUpdate(false)
 	}
-	return nil
 }
 
 // keyLimit is the number of records after which the sending key is changed.
