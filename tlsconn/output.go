@@ -46,8 +46,11 @@ func (o *outbound) content() int {
 // a record_size_limit is at least 64 and counts the type byte too (RFC 8449 4).
 func (o *outbound) limitFragment(n int) { o.fragment = uint16(min(n, o.content())) }
 
-// sealed is the length of n bytes of content as records.
+// sealed is the length of n bytes of content, 1 or more, as records.
 func (o *outbound) sealed(n int) int {
+	if n <= o.content() {
+		return n + o.overhead() // without a division, for each record of Write
+	}
 	return n + (n+o.content()-1)/o.content()*o.overhead()
 }
 
