@@ -35,7 +35,7 @@ func (h *traced) Closed(c *Conn, reason Reason, err error) {
 }
 
 func TestATracerSeesEachStateAndWant(t *testing.T) {
-	up := []string{"expectClientHello", "awaitCertificate", "sendServerHello", "awaitSignature", "sendServerFinished",
+	up := []string{"expectClientHello", "selectParameters", "awaitCertificate", "sendServerHello", "awaitSignature", "sendServerFinished",
 		"expectClientFinished", "connected", "closed: localhost"}
 	// What the peer or a worker has ready in time is waited for in vain, or not at all.
 	may := []string{"expectClientHello wants read", "expectSecondClientHello wants read", "awaitSignature wants app",
@@ -47,7 +47,7 @@ func TestATracerSeesEachStateAndWant(t *testing.T) {
 	}{
 		{"a key that signs on the loop", serverConfig(), up},
 		{"a key that signs elsewhere", rsaServerConfig(), up},
-		{"a second ClientHello", retryServerConfig(), slices.Insert(slices.Clone(up), 1, "sendHelloRetryRequest", "expectSecondClientHello")},
+		{"a second ClientHello", retryServerConfig(), slices.Insert(slices.Clone(up), 2, "sendHelloRetryRequest", "expectSecondClientHello")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newReactor(t, Config{})

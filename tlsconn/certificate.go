@@ -1,6 +1,7 @@
 package tlsconn
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,50 +16,99 @@ import (
 // certificate is a chain with its key, made ready to be shown: shared and
 // read-only.
 type certificate struct {
-	signer  crypto.Signer // or
-	async   AsyncSigner   // one that answers later
-	public  crypto.PublicKey
+	signer  crypto.Signer         // or
+	async   AsyncSigner           // one that answers later
+	public  crypto.PublicKey      // of either
 	schemes []tls.SignatureScheme // that the key may sign with, the best first
 	slow    bool                  // a signature takes too long for an event loop
-	message []byte                // the encoded Certificate message
+
+	message []byte // the encoded Certificate message, without anything beside the chain
+	chain   [][]byte
+	ocsp    []byte
+	scts    [][]byte
+
+	issuers [][]byte // distinguished names of who issued the chain, DER
+	bound   bool     // shown only to peers that name one of them
 }
 
-// newCertificate prepares cert. It does not parse the leaf, which is the
+// accompaniment is what a peer asked to get beside a certificate.
+type accompaniment struct{ ocsp, scts bool }
+
+// newCertificate prepares cert. It does not parse the chain, which is the
 // Config's to do for certificates that it holds.
 func newCertificate(cert *tls.Certificate) (*certificate, error) {
 	if len(cert.Certificate) == 0 {
 		return nil, errors.New("has no certificate")
 	}
-	c := new(certificate)
-	var public crypto.PublicKey
+	c := &certificate{chain: cert.Certificate, ocsp: cert.OCSPStaple, scts: cert.SignedCertificateTimestamps}
 	switch key := cert.PrivateKey.(type) {
 	case AsyncSigner:
-		c.async, public = key, key.Public()
+		c.async, c.public = key, key.Public()
 	case crypto.Signer:
-		c.signer, c.slow, public = key, isSlow(key), key.Public()
+		c.signer, c.slow, c.public = key, isSlow(key), key.Public()
 	default:
 		return nil, fmt.Errorf("private key of type %T cannot sign", cert.PrivateKey)
 	}
-	schemes, err := schemesOf(public)
-	if err != nil {
+	var err error
+	if c.schemes, err = schemesOf(c.public); err != nil {
 		return nil, err
 	}
 	if allowed := cert.SupportedSignatureAlgorithms; allowed != nil {
-		schemes = slices.DeleteFunc(schemes, func(s tls.SignatureScheme) bool { return !slices.Contains(allowed, s) })
-		if len(schemes) == 0 {
+		able := c.schemes
+		c.schemes = nil
+		for _, s := range allowed {
+			if slices.Contains(able, s) && !slices.Contains(c.schemes, s) {
+				c.schemes = append(c.schemes, s)
+			}
+		}
+		if len(c.schemes) == 0 {
 			return nil, errors.New("SupportedSignatureAlgorithms leaves nothing that its key can sign with in TLS 1.3")
 		}
 	}
-	var m wire.Certificate
-	for _, der := range cert.Certificate {
-		m.Entries = append(m.Entries, wire.CertificateEntry{Data: der})
+	m := c.wire(nil, accompaniment{ocsp: true, scts: true})
+	if err := m.Validate(); err != nil {
+		return nil, err
 	}
-	message := m.Append(nil)
-	if len(message) == 0 {
-		return nil, m.Validate()
-	}
-	c.public, c.schemes, c.message = public, schemes, message
+	m = c.wire(nil, accompaniment{})
+	c.message = m.Append(nil)
 	return c, nil
+}
+
+// wire is the Certificate message (RFC 8446 4.4.2).
+func (c *certificate) wire(context []byte, asked accompaniment) wire.Certificate {
+	m := wire.Certificate{Context: context, Entries: make([]wire.CertificateEntry, len(c.chain))}
+	for i, der := range c.chain {
+		m.Entries[i].Data = der
+	}
+	if asked.ocsp {
+		m.Entries[0].OCSPStaple = c.ocsp
+	}
+	if asked.scts {
+		m.Entries[0].SCTs = c.scts
+	}
+	return m
+}
+
+// appendMessage appends the Certificate message to b.
+func (c *certificate) appendMessage(b, context []byte, asked accompaniment) []byte {
+	asked.ocsp, asked.scts = asked.ocsp && len(c.ocsp) > 0, asked.scts && len(c.scts) > 0
+	if len(context) == 0 && asked == (accompaniment{}) {
+		return append(b, c.message...)
+	}
+	m := c.wire(context, asked)
+	return m.Append(b)
+}
+
+// issuedBy tells whether one of the authorities issued a certificate of the chain.
+func (c *certificate) issuedBy(authorities [][]byte) bool {
+	for _, name := range authorities {
+		for _, issuer := range c.issuers {
+			if bytes.Equal(name, issuer) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // scheme returns the best signature scheme that the key can do and the peer
@@ -96,24 +146,38 @@ func isPrintable(name string) bool {
 	return true
 }
 
-// choose returns the certificate of the Config for a client that asked for name
-// (empty if it did not) and accepts the given signature schemes: the first that
-// has the name, exactly or else by a wildcard for the leftmost label (RFC 6125
-// 6.4.3); without one the first of all. Nil if the client accepts no signature
-// of any.
-func (p *prepared) choose(name string, accepted []tls.SignatureScheme) (*certificate, tls.SignatureScheme) {
+// Why no certificate can be shown.
+var (
+	errNoIssuer = errors.New("the peer names no issuer of a certificate")
+	errNoScheme = errors.New("the peer accepts no signature that a key can make")
+)
+
+// choose returns the certificate of the Config for a peer that asked for name
+// (empty if it did not), accepts the given signature schemes, and names
+// authorities (none if it does not care): the first that has the name, exactly or
+// else by a wildcard for the leftmost label (RFC 6125 6.4.3), which byName tells;
+// without one the first of all. Among equals those come first that one of the
+// authorities issued.
+func (p *prepared) choose(name string, accepted []tls.SignatureScheme, authorities [][]byte) (c *certificate, s tls.SignatureScheme, byName bool, err error) {
 	name = foldName(name)
 	lists := [3][]*certificate{p.names[name]}
 	if _, parent, ok := strings.Cut(name, "."); ok {
 		lists[1] = p.names["*."+parent]
 	}
 	lists[2] = p.certificates
-	for _, list := range lists {
-		for _, c := range list {
-			if s, ok := c.scheme(accepted); ok {
-				return c, s
+	err = errNoIssuer
+	for i, list := range lists {
+		for _, issued := range []bool{true, false} {
+			for _, c := range list {
+				if c.issuedBy(authorities) != issued || c.bound && !issued {
+					continue
+				}
+				if s, ok := c.scheme(accepted); ok {
+					return c, s, i < 2, nil
+				}
+				err = errNoScheme
 			}
 		}
 	}
-	return nil, 0
+	return nil, 0, false, err
 }

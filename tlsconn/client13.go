@@ -2,11 +2,10 @@ package tlsconn
 
 import (
 	"crypto/ecdh"
-	"crypto/rand"
 	"crypto/tls"
 	"fmt"
-	"slices"
 
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
@@ -19,7 +18,11 @@ type client13 struct {
 	shares     []*clientShare
 	retrySuite *suite // the suite of the HelloRetryRequest, nil without one
 
-	certificateRequested bool
+	looking  *Completion[*Session]
+	ticket   []byte          // of the session that is offered
+	evidence Peer            // what came with the server's certificate
+	request  *certificateAsk // the server's CertificateRequest, nil without one
+	choosing *Completion[*tls.Certificate]
 }
 
 func newClient13(c *Conn) *client13 {
@@ -31,6 +34,8 @@ func newClient13(c *Conn) *client13 {
 // step implements machine.
 func (hs *client13) step(m message) (State, error) {
 	switch hs.c.state {
+	case StateAwaitSession:
+		return hs.awaitSession()
 	case StateSendClientHello:
 		return hs.sendClientHello()
 	case StateExpectServerHello, StateExpectSecondServerHello:
@@ -50,21 +55,27 @@ func (hs *client13) step(m message) (State, error) {
 		return hs.readCertificateVerify(m)
 	case StateExpectServerFinished:
 		return hs.readServerFinished(m)
+	case StateAwaitCertificate:
+		return hs.awaitCertificate()
+	case StateSendClientCertificate:
+		return hs.sendClientCertificate()
+	case StateAwaitSignature:
+		return hs.awaitSignature(StateSendClientFinished)
 	case StateSendClientFinished:
 		return hs.sendClientFinished()
 	case StateAwaitFlush:
 		return hs.awaitFlush()
-	case StateExpectClientHello, StateSendHelloRetryRequest, StateExpectSecondClientHello, StateAwaitCertificate,
-		StateSendServerHello, StateAwaitSignature, StateSendServerFinished, StateExpectClientFinished,
-		StateConnected, StateFailed:
+	case StateExpectClientHello, StateAwaitInspection, StateSelectParameters, StateSendHelloRetryRequest,
+		StateExpectSecondClientHello, StateAwaitTicket, StateSendServerHello, StateSendServerFinished,
+		StateExpectClientFinished, StateConnected, StateFailed:
 	}
 	return hs.c.state, fmt.Errorf("internal: step of a client in state %v", hs.c.state)
 }
 
 func (hs *client13) sendClientHello() (State, error) {
-	p, _ := hs.c.config.prepare() // its error was told when the Conn was made
-	rand.Read(hs.random[:])       // never fails: it ends the program rather
-	rand.Read(hs.sessionID[:])
+	config := hs.c.config
+	p, _ := config.prepare() // its error was told when the Conn was made
+	hs.random, hs.sessionID = newRandom(), newRandom()
 	m := &hs.hello
 	*m = wire.ClientHello{
 		LegacyVersion: tls.VersionTLS12,
@@ -74,7 +85,7 @@ func (hs *client13) sendClientHello() (State, error) {
 		CompressionMethods:  []byte{0},
 		ServerName:          sniOf(p.serverName),
 		SupportedVersions:   []uint16{tls.VersionTLS13},
-		SignatureAlgorithms: offeredSchemes,
+		SignatureAlgorithms: p.schemes,
 	}
 	for _, s := range p.suites {
 		m.CipherSuites = append(m.CipherSuites, s.id)
@@ -82,73 +93,55 @@ func (hs *client13) sendClientHello() (State, error) {
 	for _, g := range p.groups {
 		m.SupportedGroups = append(m.SupportedGroups, uint16(g))
 	}
-	for _, proto := range hs.c.config.NextProtos {
+	for _, proto := range config.NextProtos {
 		m.ALPN = append(m.ALPN, []byte(proto))
 	}
-	if err := hs.makeShares(p.groups); err != nil {
+	if config.RequestOCSP {
+		m.Offer(wire.ExtStatusRequest)
+	}
+	if config.RequestSCTs {
+		m.Offer(wire.ExtSCT)
+	}
+	// RFC 8449: we take whatever there can be, and may be told to send less.
+	m.RecordSizeLimit = record.MaxPlaintext + 1
+	if err := hs.makeShares(p.keyShares); err != nil {
 		return 0, err
 	}
 	hs.c.facts.serverName = string(m.ServerName)
+	if config.Sessions != nil && p.sessionKey != "" {
+		m.PSKModes = []byte{pskModeDHE} // also without a session: it asks for tickets
+	}
 	// The transcript's hash is known with the ServerHello only.
-	hs.helloRaw = m.Append(nil)
-	if len(hs.helloRaw) == 0 {
-		return 0, fmt.Errorf("internal: %w", m.Validate())
+	var err error
+	if hs.helloRaw, err = hs.encodeHello(); err != nil {
+		return 0, err
 	}
 	hs.flight = append(hs.flight, hs.helloRaw...)
 	hs.seal()
 	return StateExpectServerHello, nil
 }
 
-// makeShares makes a key share for the first group, and for X25519 as well if
-// that group is its hybrid and both are enabled: most servers have one or the other.
+// makeShares makes a key share for each of the groups.
 func (hs *client13) makeShares(groups []tls.CurveID) error {
-	wanted := groups[:1]
-	if groups[0] == tls.X25519MLKEM768 {
-		for _, g := range groups {
-			if g == tls.X25519 {
-				wanted = []tls.CurveID{groups[0], g}
-			}
-		}
-	}
 	var classical *ecdh.PrivateKey
-	for _, g := range wanted {
+	for _, g := range groups {
 		s, err := newClientShare(g, classical)
 		if err != nil {
 			return fmt.Errorf("internal: key share: %w", err)
 		}
-		classical = s.ecdh
+		if g == tls.X25519MLKEM768 {
+			classical = s.ecdh // X25519's, which the hybrid contains
+		}
 		hs.shares = append(hs.shares, s)
 		hs.hello.KeyShares = append(hs.hello.KeyShares, wire.KeyShare{Group: uint16(g), KeyExchange: s.public()})
+	}
+	if len(groups) == 0 {
+		hs.hello.Offer(wire.ExtKeyShare) // RFC 8446 4.2.8: empty, to have the server choose
 	}
 	return nil
 }
 
-func (hs *client13) readCertificateRequest(m message) (State, error) {
-	var cr wire.CertificateRequest
-	if err := cr.Unmarshal(m.body()); err != nil {
-		return 0, decodeError(err)
-	}
-	// RFC 8446 4.3.2: "This field SHALL be zero length unless used for ... post-handshake".
-	if len(cr.Context) != 0 {
-		return 0, abort(AlertIllegalParameter, "certificate_request: context is not empty in a handshake")
-	}
-	if len(cr.SignatureAlgorithms) == 0 {
-		return 0, abort(AlertMissingExtension, "certificate_request: no signature_algorithms")
-	}
-	for _, e := range cr.Extensions {
-		// RFC 8446 4.3.2: "Clients MUST ignore unrecognized extensions"; but by 4.2 one
-		// that is recognized has to belong here.
-		if slices.Contains(notOfRequests, e) {
-			return 0, abort(AlertIllegalParameter, "certificate_request: %v does not belong here", e)
-		}
-	}
-	hs.certificateRequested = true
-	hs.transcript.Write(m.raw)
-	return StateExpectCertificate, nil
-}
-
-// readCertificate takes the server's chain and has it verified. What the task
-// needs is its own copy: the message is lent.
+// readCertificate takes the server's chain and has it verified.
 func (hs *client13) readCertificate(m message) (State, error) {
 	var cert wire.Certificate
 	if err := cert.Unmarshal(m.body()); err != nil {
@@ -159,11 +152,19 @@ func (hs *client13) readCertificate(m message) (State, error) {
 		// client MUST abort the handshake with a decode_error alert."
 		return 0, abort(AlertDecodeError, "certificate: the server sent none")
 	}
-	chain, peer, err := chainOf(&cert, nil)
+	var asked []wire.ExtensionType
+	if hs.c.config.RequestOCSP {
+		asked = append(asked, wire.ExtStatusRequest)
+	}
+	if hs.c.config.RequestSCTs {
+		asked = append(asked, wire.ExtSCT)
+	}
+	chain, peer, err := chainOf(&cert, asked)
 	if err != nil {
 		return 0, err
 	}
 	hs.transcript.Write(m.raw)
+	hs.chain, hs.evidence = chain, peer
 	return StateAwaitVerification, hs.beginVerification(chain, peer)
 }
 
@@ -174,23 +175,20 @@ func (hs *client13) awaitVerification() (State, error) {
 		return StateAwaitVerification, nil
 	case err != nil:
 		return 0, err
+	case hs.session != nil:
+		hs.c.facts.peer = hs.peer
+		return StateExpectServerFinished, nil
 	}
 	return StateExpectCertificateVerify, nil
 }
 
 func (hs *client13) readCertificateVerify(m message) (State, error) {
-	var cv wire.CertificateVerify
-	if err := cv.Unmarshal(m.body()); err != nil {
-		return 0, decodeError(err)
-	}
-	scheme := tls.SignatureScheme(cv.Algorithm)
-	if err := verifySignature(hs.peer.Certificates[0].PublicKey, scheme, signedMessage(serverContext, hs.transcriptHash()), cv.Signature); err != nil {
+	scheme, err := hs.checkCertificateVerify(m, serverContext)
+	if err != nil {
 		return 0, err
 	}
 	f := &hs.c.facts
-	f.scheme = scheme
-	f.peer = hs.peer
-	hs.transcript.Write(m.raw)
+	f.scheme, f.peer = scheme, hs.peer
 	return StateExpectServerFinished, nil
 }
 
@@ -204,20 +202,23 @@ func (hs *client13) readServerFinished(m message) (State, error) {
 	if err := hs.c.setReadSecret(&hs.serverApplication); err != nil {
 		return 0, err
 	}
+	if hs.request != nil {
+		return StateAwaitCertificate, nil
+	}
 	return StateSendClientFinished, nil
 }
 
 func (hs *client13) sendClientFinished() (State, error) {
-	if hs.certificateRequested {
-		// RFC 8446 4.4.2: "If the client has no suitable certificate ... it MUST send a
-		// Certificate message containing no certificates".
-		if err := hs.send((&wire.Certificate{}).Append(hs.flight)); err != nil {
+	if hs.cert != nil {
+		if err := hs.sendCertificateVerify(); err != nil {
 			return 0, err
 		}
+		hs.c.facts.clientScheme = hs.scheme
 	}
 	if err := hs.sendFinished(&hs.clientHandshake); err != nil {
 		return 0, err
 	}
+	hs.prepareForTickets()
 	hs.setWriteSecret(&hs.clientApplication)
 	return StateAwaitFlush, nil
 }

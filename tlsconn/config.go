@@ -1,14 +1,10 @@
 package tlsconn
 
 import (
-	"crypto/fips140"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -114,6 +110,11 @@ type Config struct {
 	// Zero means 256 KiB, the most there can be.
 	MaxCertificateBytes int
 
+	// RequestOCSP and RequestSCTs make a client ask for an OCSP response and for signed
+	// certificate timestamps beside the server's certificate; they show in Peer and in
+	// ConnectionState, and nobody here verifies them.
+	RequestOCSP, RequestSCTs bool
+
 	// Sessions, if not nil, keeps a client's sessions, which later connections resume. A
 	// session is found by SessionKey.
 	Sessions SessionCache
@@ -180,18 +181,6 @@ type Config struct {
 	invalid  error // why the Config cannot be used, found at first use
 }
 
-// prepared is what is derived from a Config once and shared, read-only, by all
-// of its connections.
-type prepared struct {
-	suites       []*suite // in order of preference; AES first where the hardware helps
-	suitesFixed  bool     // the user gave the order
-	groups       []tls.CurveID
-	certificates []*certificate
-	names        map[string][]*certificate // lower-case dNSName or wildcard -> certificates
-	serverName   string                    // ServerName without the dot of the root
-	now          func() time.Time
-}
-
 // prepare derives what connections share, at the first use.
 func (cfg *Config) prepare() (*prepared, error) {
 	if cfg == nil {
@@ -211,111 +200,13 @@ func (cfg *Config) Validate(role Role) error {
 	}
 	switch role {
 	case RoleServer:
-		if len(p.certificates) == 0 && cfg.GetCertificate == nil {
-			return errors.New("tlsconn: config: a server needs Certificates or GetCertificate")
+		if len(p.certificates) == 0 && cfg.GetCertificate == nil && cfg.ChooseCertificate == nil && cfg.InspectClientHello == nil {
+			return errors.New("tlsconn: config: a server needs Certificates, GetCertificate or ChooseCertificate")
 		}
 	case RoleClient:
 		if p.serverName == "" && !cfg.InsecureSkipVerify {
 			return errors.New("tlsconn: config: a client needs ServerName or InsecureSkipVerify")
 		}
-	}
-	return nil
-}
-
-func (cfg *Config) derive() error {
-	// In this mode the standard library panics or fails in the middle of a handshake:
-	// AES-GCM with a nonce of the caller's, X25519 and ChaCha20-Poly1305 are all
-	// refused. Better to say so before the first.
-	if fips140.Enforced() {
-		return errors.New("tlsconn: config: GODEBUG=fips140=only forbids AES-GCM with nonces " +
-			"made outside of the FIPS module (RFC 8446 5.3), which this engine needs")
-	}
-	p := &cfg.prepared
-	p.now = cfg.Time
-	if p.now == nil {
-		p.now = time.Now
-	}
-	if err := p.chooseSuites(cfg.CipherSuites); err != nil {
-		return err
-	}
-	p.groups = defaultGroups
-	if cfg.CurvePreferences != nil {
-		p.groups = slices.Clone(cfg.CurvePreferences)
-	}
-	if len(p.groups) == 0 {
-		return errors.New("tlsconn: config: CurvePreferences is empty")
-	}
-	for i, g := range p.groups {
-		if !slices.Contains(defaultGroups, g) {
-			return fmt.Errorf("tlsconn: config: CurvePreferences[%d]: group %v is not supported", i, g)
-		}
-		if slices.Contains(p.groups[:i], g) { // RFC 8446 4.2.8: no two shares of one group
-			return fmt.Errorf("tlsconn: config: CurvePreferences[%d]: group %v is listed twice", i, g)
-		}
-	}
-	total := 0
-	for i, proto := range cfg.NextProtos {
-		total += 1 + len(proto)
-		if len(proto) == 0 || len(proto) > 255 { // RFC 7301 3.1: opaque ProtocolName<1..2^8-1>
-			return fmt.Errorf("tlsconn: config: NextProtos[%d]: length %d is not between 1 and 255", i, len(proto))
-		}
-	}
-	if total > maxProtocols {
-		return fmt.Errorf("tlsconn: config: NextProtos: %d bytes in all, more than %d", total, maxProtocols)
-	}
-	p.serverName = strings.TrimSuffix(cfg.ServerName, ".")
-	if len(p.serverName) > maxServerName {
-		return fmt.Errorf("tlsconn: config: ServerName has %d bytes, more than a DNS name can have", len(p.serverName))
-	}
-	if !isPrintable(p.serverName) {
-		return fmt.Errorf("tlsconn: config: ServerName %q is not printable ASCII", cfg.ServerName)
-	}
-	return p.loadCertificates(cfg.Certificates)
-}
-
-// chooseSuites resolves the configured suites.
-func (p *prepared) chooseSuites(ids []uint16) error {
-	if ids == nil {
-		p.suites = defaultSuites()
-		return nil
-	}
-	p.suitesFixed = true
-	for i, id := range ids {
-		s := suiteByID(id)
-		if s == nil {
-			return fmt.Errorf("tlsconn: config: CipherSuites[%d]: %s is not supported", i, tls.CipherSuiteName(id))
-		}
-		if slices.Contains(p.suites, s) {
-			return fmt.Errorf("tlsconn: config: CipherSuites[%d]: %s is listed twice", i, tls.CipherSuiteName(id))
-		}
-		p.suites = append(p.suites, s)
-	}
-	if len(p.suites) == 0 {
-		return errors.New("tlsconn: config: CipherSuites is empty")
-	}
-	return nil
-}
-
-// loadCertificates prepares each certificate and the index of names.
-func (p *prepared) loadCertificates(certs []tls.Certificate) error {
-	p.names = make(map[string][]*certificate)
-	for i := range certs {
-		c, err := newCertificate(&certs[i])
-		if err != nil {
-			return fmt.Errorf("tlsconn: config: Certificates[%d]: %w", i, err)
-		}
-		leaf, err := x509.ParseCertificate(certs[i].Certificate[0])
-		if err != nil {
-			return fmt.Errorf("tlsconn: config: Certificates[%d]: leaf: %w", i, err)
-		}
-		if err := matchesKey(leaf, c.public); err != nil {
-			return fmt.Errorf("tlsconn: config: Certificates[%d]: %w", i, err)
-		}
-		for _, name := range leaf.DNSNames {
-			name = foldName(name)
-			p.names[name] = append(p.names[name], c)
-		}
-		p.certificates = append(p.certificates, c)
 	}
 	return nil
 }

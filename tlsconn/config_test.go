@@ -38,7 +38,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		config *Config
 		want   []string // parts of the message
 	}{
-		{"a server without certificates", RoleServer, &Config{}, []string{"Certificates or GetCertificate"}},
+		{"a server without certificates", RoleServer, &Config{}, []string{"Certificates, GetCertificate or ChooseCertificate"}},
 		{"a client without a name", RoleClient, &Config{}, []string{"ServerName or InsecureSkipVerify"}},
 		{"a name that is too long", RoleClient, &Config{ServerName: strings.Repeat("a", 256)}, []string{"ServerName"}},
 		{"no groups", RoleClient, &Config{ServerName: "x", CurvePreferences: []tls.CurveID{}}, []string{"CurvePreferences"}},
@@ -196,7 +196,7 @@ func TestGroupPreference(t *testing.T) {
 		{"both have all: the hybrid", nil, nil, tls.X25519MLKEM768, false},
 		{"the hybrid's X25519 share serves a server without it", nil, []tls.CurveID{tls.X25519}, tls.X25519, false},
 		{"a group without a share takes another hello", nil, []tls.CurveID{tls.CurveP521}, tls.CurveP521, true},
-		{"a group with a share is preferred to a better one without", []tls.CurveID{tls.CurveP256, tls.X25519}, []tls.CurveID{tls.X25519, tls.CurveP256}, tls.CurveP256, false},
+		{"the best group in common is asked for if there is no share of it", []tls.CurveID{tls.CurveP256, tls.X25519}, []tls.CurveID{tls.X25519, tls.CurveP256}, tls.X25519, true},
 		{"the hybrid by another hello", []tls.CurveID{tls.CurveP256, tls.X25519MLKEM768}, []tls.CurveID{tls.X25519MLKEM768}, tls.X25519MLKEM768, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

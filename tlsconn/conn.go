@@ -65,6 +65,7 @@ type inbound struct {
 	// to hand out; buf.data[r:w] is ciphertext yet to be opened.
 	plain, plainEnd, r, w int
 	messages              *record.Reassembler // nil unless handshake bytes are held
+	receiver              *ticketReceiver     // nil unless a client keeps sessions
 	held                  int                 // bytes charged to the Workspace's budget
 	eof                   bool                // the peer sent close_notify
 	untold                bool                // Read returned data that the end came behind
@@ -72,7 +73,7 @@ type inbound struct {
 	// skipping: a server refused 0-RTT data and drops what it cannot open, skipped
 	// bytes so far.
 	skipping bool
-	skipped  int
+	skipped  int32
 
 	// Consecutive records of each kind that get nowhere, against their limits.
 	emptyRecords, warningAlerts, changeCipherSpecs, keyUpdates, tickets uint8
@@ -122,8 +123,8 @@ func newConn(ws *Workspace, transport Transport, config *Config, role Role) *Con
 	c.out.fragment = uint16(config.MaxFragment)
 	if role == RoleServer {
 		c.hs, c.state = newServer13(c), StateExpectClientHello
-	} else {
-		c.hs, c.state = newClient13(c), StateSendClientHello
+	} else if c.hs, c.state = newClient13(c), StateSendClientHello; config.Sessions != nil {
+		c.state = StateAwaitSession
 	}
 	return c
 }
@@ -208,6 +209,7 @@ func (c *Conn) Close() error {
 	c.dropOutput()
 	c.ws.clearKeys(&c.out.halfConn)
 	clear(c.exporter[:])
+	c.in.receiver.clear()
 	return nil
 }
 
@@ -250,6 +252,7 @@ func (c *Conn) end(err error) {
 	c.dropInput()
 	c.ws.clearKeys(&c.out.halfConn)
 	clear(c.exporter[:])
+	c.in.receiver.clear()
 }
 
 // dropHandshake clears the handshake's secrets and abandons its task.

@@ -190,6 +190,7 @@ func (c *Conn) ErrorCode(err error) Code {
 		return CodeWantX509Lookup
 	case OpVerify:
 		return CodeWantRetryVerify
+	case OpSign, OpTicket, OpSession:
 	}
 	return code
 }

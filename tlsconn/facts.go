@@ -4,20 +4,24 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"time"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/keysched"
 )
 
 // facts is what a handshake settled and a connection remembers.
 type facts struct {
-	suite      *suite
-	group      tls.CurveID
-	scheme     tls.SignatureScheme
-	retried    bool // there was a HelloRetryRequest
-	complete   bool // the handshake was completed
-	serverName string
-	protocol   string
-	peer       *Peer // nil without a peer certificate
+	suite        *suite
+	group        tls.CurveID
+	scheme       tls.SignatureScheme // of the server
+	clientScheme tls.SignatureScheme
+	ageSkew      int32 // of the ticket that was resumed with, in seconds
+	retried      bool  // there was a HelloRetryRequest
+	resumed      bool  // there was no full handshake, but a session
+	complete     bool  // the handshake was completed
+	serverName   string
+	protocol     string
+	peer         *Peer // nil without a peer certificate
 }
 
 // ConnectionState is what is known about a connection. It is a copy; what the
@@ -31,19 +35,31 @@ type ConnectionState struct {
 	CipherSuite uint16
 	// Group is the group of the key exchange.
 	Group tls.CurveID
-	// SignatureScheme is what the server signed the handshake with.
+	// DidResume says that the connection continues a session. PeerCertificates are then
+	// those of the session's beginning.
+	DidResume bool
+	// TicketAgeSkew is by how much the age of the ticket as the client sees it is over
+	// what a server that resumed knows (RFC 8446 8.3), to the second.
+	TicketAgeSkew time.Duration
+	// SignatureScheme is what the server signed the handshake with; 0 if it was resumed.
 	SignatureScheme tls.SignatureScheme
+	// ClientSignatureScheme is what a client that showed a certificate signed with.
+	ClientSignatureScheme tls.SignatureScheme
 	// HelloRetryRequest says that the client was asked for another key share.
 	HelloRetryRequest bool
 	// ServerName is the server_name that the client sent.
 	ServerName string
 	// NegotiatedProtocol is the application protocol (RFC 7301), empty for none.
 	NegotiatedProtocol string
-	// PeerCertificates is the peer's chain as it sent it, the leaf first; on a client.
+	// PeerCertificates is the peer's chain as it sent it, the leaf first; nil on a server
+	// whose client showed none.
 	PeerCertificates []*x509.Certificate
-	// VerifiedChains are the chains to a root that were found; nil with
-	// InsecureSkipVerify.
+	// VerifiedChains are the chains to a root that were found; nil if none was demanded.
 	VerifiedChains [][]*x509.Certificate
+	// OCSPResponse and SignedCertificateTimestamps are what came with the peer's leaf, as
+	// it sent them.
+	OCSPResponse                []byte
+	SignedCertificateTimestamps [][]byte
 }
 
 // ConnectionState returns what is known at this point; within the handshake
@@ -51,18 +67,22 @@ type ConnectionState struct {
 func (c *Conn) ConnectionState() ConnectionState {
 	f := &c.facts
 	s := ConnectionState{
-		HandshakeComplete:  f.complete,
-		Group:              f.group,
-		SignatureScheme:    f.scheme,
-		HelloRetryRequest:  f.retried,
-		ServerName:         f.serverName,
-		NegotiatedProtocol: f.protocol,
+		HandshakeComplete:     f.complete,
+		Group:                 f.group,
+		DidResume:             f.resumed,
+		TicketAgeSkew:         time.Duration(f.ageSkew) * time.Second,
+		SignatureScheme:       f.scheme,
+		ClientSignatureScheme: f.clientScheme,
+		HelloRetryRequest:     f.retried,
+		ServerName:            f.serverName,
+		NegotiatedProtocol:    f.protocol,
 	}
 	if f.suite != nil {
 		s.Version, s.CipherSuite = tls.VersionTLS13, f.suite.id
 	}
 	if f.peer != nil {
 		s.PeerCertificates, s.VerifiedChains = f.peer.Certificates, f.peer.VerifiedChains
+		s.OCSPResponse, s.SignedCertificateTimestamps = f.peer.OCSPResponse, f.peer.SignedCertificateTimestamps
 	}
 	return s
 }

@@ -174,7 +174,7 @@ func (c *Conn) checkMessage(typ byte, length int) error {
 	if want := c.state.accepts(c.role); !slices.Contains(want, t) {
 		return abort(AlertUnexpectedMessage, "handshake message: got %v in state %v, which expects %v", t, c.state, want)
 	}
-	if limit := messageLimit(t); length > limit {
+	if limit := c.messageLimit(t); length > limit {
 		return abort(AlertIllegalParameter, "handshake message: %v of %d bytes is over %d", t, length, limit)
 	}
 	return nil
@@ -220,6 +220,15 @@ func (hs *handshake) seal() {
 // 4.4.1), valid until the next call.
 func (hs *handshake) transcriptHash() []byte {
 	return hs.transcript.Sum(hs.sum[:0])
+}
+
+// cloneHash returns a hash in the same state. Those of the standard library can do it.
+func cloneHash(h hash.Hash) hash.Hash {
+	c, err := h.(hash.Cloner).Clone()
+	if err != nil {
+		panic("tlsconn: internal: " + err.Error())
+	}
+	return c
 }
 
 // retryTranscript replaces the first ClientHello in the transcript by the

@@ -27,8 +27,9 @@ func (hs *server13) checkHello() error {
 	if len(m.CompressionMethods) != 1 || m.CompressionMethods[0] != 0 {
 		return abort(AlertIllegalParameter, "client_hello: legacy_compression_methods is not the single null method")
 	}
-	// RFC 8446 9.2: without a pre-shared key that we take, these are mandatory.
-	for _, e := range []wire.ExtensionType{wire.ExtSupportedGroups, wire.ExtKeyShare, wire.ExtSignatureAlgorithms} {
+	// RFC 8446 9.2: mandatory for psk_dhe_ke as without a pre-shared key.
+	// signature_algorithms is asked for when there is something to sign.
+	for _, e := range []wire.ExtensionType{wire.ExtSupportedGroups, wire.ExtKeyShare} {
 		if !m.Has(e) {
 			return abort(AlertMissingExtension, "client_hello: no %v", e)
 		}
@@ -90,28 +91,22 @@ func (hs *server13) checkSecondHello(first *wire.ClientHello) error {
 		return abort(AlertIllegalParameter, "second client_hello: early_data after a hello_retry_request")
 	}
 	// RFC 8446 4.2.8: "a list containing a single KeyShareEntry from the indicated group".
-	if len(m.KeyShares) != 1 || m.KeyShares[0].Group != uint16(hs.group) {
-		return abort(AlertIllegalParameter, "second client_hello: key_share is not the one of group %v that was asked for", hs.group)
+	if len(m.KeyShares) != 1 || m.KeyShares[0].Group != uint16(hs.retryGroup) {
+		return abort(AlertIllegalParameter, "second client_hello: key_share is not the one of group %v that was asked for", hs.retryGroup)
 	}
 	return nil
 }
 
-// selectGroup chooses among the groups in common, in our order of preference,
-// the first that the client has sent a share of, or else the first, which then
-// takes a HelloRetryRequest.
-func selectGroup(ours []tls.CurveID, m *wire.ClientHello) (group tls.CurveID, share []byte, ok bool) {
+// selectGroup chooses our most preferred group of those in common, even if the
+// client has sent no share of it and has to be asked for one: a client that guesses
+// wrong pays a round trip, but nobody gets a weaker group by how others guess.
+func selectGroup(ours []tls.CurveID, m *wire.ClientHello) (tls.CurveID, bool) {
 	for _, g := range ours {
-		if !slices.Contains(m.SupportedGroups, uint16(g)) {
-			continue
-		}
-		if share := shareOf(m, g); share != nil {
-			return g, share, true
-		}
-		if !ok {
-			group, ok = g, true
+		if slices.Contains(m.SupportedGroups, uint16(g)) {
+			return g, true
 		}
 	}
-	return group, nil, ok
+	return 0, false
 }
 
 // shareOf returns the key_exchange that the client sent for group, nil if none.

@@ -326,10 +326,10 @@ func (c *Conn) checkAlertLevel(level byte, alert Alert) error {
 // 4.2.10), within the limit, and tells whether it did.
 func (c *Conn) skip(n int) bool {
 	in := &c.in
-	if !in.skipping || in.skipped+n > maxSkippedEarlyData {
+	if !in.skipping || int(in.skipped)+n > maxSkippedEarlyData {
 		return false
 	}
-	in.skipped += n
+	in.skipped += int32(n)
 	return true
 }
 

@@ -1,6 +1,10 @@
 package tlsconn
 
-import "github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+import (
+	"time"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+)
 
 // Every limit of the engine, each with what it stops.
 const (
@@ -68,6 +72,36 @@ const (
 	// maxSkippedEarlyData bounds the 0-RTT data that a server which refused it drops
 	// undecrypted (RFC 8446 4.2.10): records fail their check at our cost.
 	maxSkippedEarlyData = 16 << 10
+
+	// maxIdentities bounds the tickets of a ClientHello that are opened: each costs an AEAD
+	// or a question to somebody else. Clients send one or two.
+	maxIdentities = 4
+
+	// maxTickets bounds the tickets after a handshake, each of which costs an AEAD and
+	// some hundred bytes.
+	maxTickets = 8
+
+	// maxTicketLifetime is RFC 8446 4.6.1's: "Servers MUST NOT use any value greater than
+	// 604800 seconds (7 days)". It bounds too for how long sessions are prolonged without a
+	// full handshake.
+	maxTicketLifetime = 7 * 24 * time.Hour
+
+	// maxTicketState bounds the session state that a server puts into a ticket. The
+	// ticket comes back in a ClientHello, of which maxClientHello has to leave room for
+	// all else: a client given a larger one could not connect again. A peer with a long
+	// chain gets no ticket.
+	maxTicketState = 16 << 10
+
+	// maxTicketCertificates bounds the certificates in a ticket, which are parsed and
+	// verified again at each resumption.
+	maxTicketCertificates = 16
+
+	// maxClockStep is how far the clock may have gone back, as time servers make it do,
+	// before a session from the future is not resumed: its age cannot be told.
+	maxClockStep = time.Minute
+
+	// minFragment is the least that a record's plaintext can be limited to (RFC 8449 4).
+	minFragment = 63
 
 	// maxNoProgress bounds consecutive (0, nil) results of a transport's Read before
 	// io.ErrNoProgress, against a transport that breaks io.Reader's advice.

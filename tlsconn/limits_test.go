@@ -220,7 +220,7 @@ func TestDeclaredLengthAllocatesNothing(t *testing.T) {
 func TestClientOffersNothingThatItCannotDo(t *testing.T) {
 	p := clientHelloSent.puppet(t)
 	want := []wire.ExtensionType{wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN,
-		wire.ExtSignatureAlgorithms, wire.ExtKeyShare, wire.ExtSupportedVersions}
+		wire.ExtSignatureAlgorithms, wire.ExtRecordSizeLimit, wire.ExtKeyShare, wire.ExtSupportedVersions}
 	if !slices.Equal(p.hello.Extensions, want) {
 		t.Fatalf("offers %v, want %v", p.hello.Extensions, want)
 	}

@@ -60,16 +60,3 @@ func (c *Conn) queueKeyUpdate(requestPeer bool) {
 	c.ws.install(&c.out.halfConn, &next)
 	clear(next[:])
 }
-
-// readNewSessionTicket checks a ticket's form and lets it go: this client does
-// not resume.
-func (c *Conn) readNewSessionTicket(m message) error {
-	var t wire.NewSessionTicket
-	if err := t.Unmarshal(m.body()); err != nil {
-		return decodeError(err)
-	}
-	if c.in.tickets++; c.in.tickets > maxNewSessionTickets {
-		return abort(AlertUnexpectedMessage, "new_session_ticket: more than %d without application data", maxNewSessionTickets)
-	}
-	return nil
-}

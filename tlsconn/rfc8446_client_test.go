@@ -72,7 +72,7 @@ func TestClientRefusesAHelloRetryRequest(t *testing.T) {
 		{"4.1.4: a cipher suite that was not offered", func(m *wire.ServerHello) { m.CipherSuite = 0x1304 }, nil, AlertIllegalParameter, "cipher suite"},
 		{"4.1.4: legacy_session_id_echo of another", func(m *wire.ServerHello) { m.SessionID = nil }, nil, AlertIllegalParameter, "legacy_session_id_echo"},
 		{"4.1.4: legacy_version", func(m *wire.ServerHello) { m.LegacyVersion = 0x0302 }, nil, AlertIllegalParameter, "legacy_version"},
-		{"4.1.4: legacy_compression_method", func(m *wire.ServerHello) { m.CompressionMethod = 1 }, nil, AlertIllegalParameter, "legacy_compression_method"},
+		{"4.1.4: legacy_compression_method", func(m *wire.ServerHello) { m.CompressionMethod = 1 }, nil, AlertDecodeError, "legacy_compression_method"},
 		{"4.2.1: a selected_version that was not offered", func(m *wire.ServerHello) { m.SupportedVersion = 0x0303 }, nil, AlertIllegalParameter, "supported_versions"},
 		{"4.1.4: no supported_versions", nil, without(wire.ExtSupportedVersions), AlertProtocolVersion, "no TLS 1.3"},
 		{"4.1.4: an extension that was not offered", nil, with(grease), AlertUnsupportedExtension, "0x8a8a"},
@@ -163,13 +163,13 @@ func TestClientRefusesEncryptedExtensions(t *testing.T) {
 		alert Alert
 		text  string
 	}{
-		{"4.2: an extension that was not offered", with(wire.ExtRecordSizeLimit, 1, 0), AlertUnsupportedExtension, "record_size_limit"},
+		{"4.2: an extension that was not offered", with(wire.ExtRecordSizeLimit + 1), AlertUnsupportedExtension, "extension(0x001d)"},
 		{"4.2: GREASE, which nobody offered", with(grease), AlertUnsupportedExtension, "0x8a8a"},
 		{"4.2.10: early_data, which was not offered", with(wire.ExtEarlyData), AlertUnsupportedExtension, "early_data"},
-		{"4.3.1: key_share, which belongs elsewhere", with(wire.ExtKeyShare, 0, 29, 0, 1, 1), AlertIllegalParameter, "key_share"},
-		{"4.3.1: supported_versions, which belongs elsewhere", with(wire.ExtSupportedVersions, 3, 4), AlertIllegalParameter, "supported_versions"},
-		{"4.3.1: signature_algorithms, which belongs elsewhere", with(wire.ExtSignatureAlgorithms, 0, 2, 4, 3), AlertIllegalParameter, "signature_algorithms"},
-		{"4.3.1: a cookie, which belongs elsewhere", with(wire.ExtCookie, 0, 1, 1), AlertIllegalParameter, "cookie"},
+		{"4.3.1: key_share, which belongs elsewhere", with(wire.ExtKeyShare, 0, 29, 0, 1, 1), AlertUnsupportedExtension, "key_share"},
+		{"4.3.1: supported_versions, which belongs elsewhere", with(wire.ExtSupportedVersions, 3, 4), AlertUnsupportedExtension, "supported_versions"},
+		{"4.3.1: signature_algorithms, which belongs elsewhere", with(wire.ExtSignatureAlgorithms, 0, 2, 4, 3), AlertUnsupportedExtension, "signature_algorithms"},
+		{"4.3.1: a cookie, which belongs elsewhere", with(wire.ExtCookie, 0, 1, 1), AlertUnsupportedExtension, "cookie"},
 		{"4.2: two extensions of one type", with(wire.ExtServerName), AlertDecodeError, "duplicate"},
 		{"RFC 6066 3: server_name with a body", replaced(wire.ExtServerName, 0), AlertDecodeError, "server_name"},
 		{"RFC 7301 3.1: a protocol that was not offered", with(wire.ExtALPN, 0, 3, 2, 'h', '3'), AlertIllegalParameter, "protocol"},

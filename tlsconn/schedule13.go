@@ -1,21 +1,30 @@
 package tlsconn
 
 import (
-	"crypto/subtle"
+	"crypto/rand"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/keysched"
-	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
-// handshake13 is what a server and a client of TLS 1.3 share: the key schedule
-// of RFC 8446 7.1 as far as it has come.
+// handshake13 is what a server and a client of TLS 1.3 share: who is who, and the
+// key schedule of RFC 8446 7.1 as far as it has come.
 type handshake13 struct {
 	handshake
+	ownProof
 	peerCheck
+	session *session // that is being resumed, nil for a full handshake
+	chain   [][]byte // the peer's, DER, as it was shown; nil for none
+
 	random                               [32]byte // the client's, which names the connection in the key log
 	master                               keysched.Secret
 	clientHandshake, serverHandshake     keysched.Secret
 	clientApplication, serverApplication keysched.Secret
+}
+
+// newRandom returns the random of a hello.
+func newRandom() (random [32]byte) {
+	rand.Read(random[:]) // never fails: it ends the program rather
+	return random
 }
 
 // start13 begins the transcript and the schedule once the suite is known.
@@ -25,12 +34,32 @@ func (hs *handshake13) start13(s *suite) {
 	hs.transcript = s.hash.New()
 }
 
+// early makes the Early Secret, of the PSK if there is one.
+func (hs *handshake13) early(out *keysched.Secret, d *keysched.Deriver) {
+	var psk []byte
+	if hs.session != nil {
+		psk = hs.session.psk
+	}
+	d.Early(out, psk)
+}
+
+// binder is the PSK binder over a ClientHello whose Transcript-Hash up to the
+// binders is given (RFC 8446 4.2.11.2); d is of the session's hash.
+func (hs *handshake13) binder(d *keysched.Deriver, transcriptHash []byte) []byte {
+	var key keysched.Secret
+	hs.early(&key, d)
+	d.DeriveSecret(&key, &key, keysched.LabelResumptionBinder, d.EmptyHash())
+	mac := d.FinishedMAC(make([]byte, 0, len(key)), &key, transcriptHash)
+	clear(key[:])
+	return mac
+}
+
 // deriveHandshake makes the handshake secrets from the (EC)DHE secret, after
 // ServerHello. It clears shared.
 func (hs *handshake13) deriveHandshake(shared []byte) error {
 	var early, secret keysched.Secret
 	d, sum := hs.d, hs.transcriptHash()
-	d.Early(&early, nil)
+	hs.early(&early, d)
 	d.Handshake(&secret, &early, shared)
 	d.DeriveSecret(&hs.clientHandshake, &secret, keysched.LabelClientHandshake, sum)
 	d.DeriveSecret(&hs.serverHandshake, &secret, keysched.LabelServerHandshake, sum)
@@ -65,29 +94,10 @@ func (hs *handshake13) deriveApplication() error {
 	return nil
 }
 
-// sendFinished appends our Finished (RFC 8446 4.4.4) under our handshake secret.
-func (hs *handshake13) sendFinished(baseKey *keysched.Secret) error {
-	var mac [len(keysched.Secret{})]byte
-	return hs.send(wire.AppendFinished(hs.flight, hs.d.FinishedMAC(mac[:0], baseKey, hs.transcriptHash())))
-}
-
-// checkFinished verifies the peer's Finished and adds it to the transcript.
-func (hs *handshake13) checkFinished(m message, baseKey *keysched.Secret) error {
-	var mac [len(keysched.Secret{})]byte
-	want := hs.d.FinishedMAC(mac[:0], baseKey, hs.transcriptHash())
-	if len(m.body()) != len(want) {
-		// RFC 8446 4.4.4: contents that are not correct are decrypt_error, so their
-		// length is, too.
-		return abort(AlertDecryptError, "finished: %d bytes instead of %d", len(m.body()), len(want))
-	}
-	if subtle.ConstantTimeCompare(m.body(), want) != 1 {
-		return abort(AlertDecryptError, "finished: verify_data does not match")
-	}
-	hs.transcript.Write(m.raw)
-	return nil
-}
-
 func (hs *handshake13) clearSecrets() {
+	if hs.session != nil {
+		clear(hs.session.psk)
+	}
 	for _, s := range []*keysched.Secret{
 		&hs.master, &hs.clientHandshake, &hs.serverHandshake, &hs.clientApplication, &hs.serverApplication,
 	} {

@@ -1,24 +1,28 @@
 package tlsconn
 
 import (
-	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
 // server13 is the handshake of a TLS 1.3 server (RFC 8446 A.2).
 type server13 struct {
 	handshake13
-	hello    wire.ClientHello // parsed from helloRaw
-	helloRaw []byte           // the last ClientHello, our copy
-	group    tls.CurveID      // asked for in a HelloRetryRequest, 0 without one
-	cert     *certificate
-	scheme   tls.SignatureScheme
-	signing  *Completion[[]byte]
-	// signature is what CertificateVerify shows.
-	signature []byte
+	hello      wire.ClientHello // parsed from helloRaw
+	helloRaw   []byte           // the last ClientHello, our copy
+	retryGroup tls.CurveID      // asked for in a HelloRetryRequest, 0 without one
+	named      bool             // server_name was used to choose something
+
+	inspecting *Completion[*Config]
+	offer      pskOffer
+	choosing   *Completion[*tls.Certificate]
+
+	requested bool // a CertificateRequest was sent
+	// expected is the client's Finished, known beforehand if the transcript up to it is.
+	expected []byte
 }
 
 func newServer13(c *Conn) *server13 {
@@ -32,23 +36,35 @@ func (hs *server13) step(m message) (State, error) {
 	switch hs.c.state {
 	case StateExpectClientHello:
 		return hs.readClientHello(m)
+	case StateAwaitInspection:
+		return hs.awaitInspection()
+	case StateSelectParameters:
+		return hs.selectParameters()
 	case StateSendHelloRetryRequest:
 		return hs.sendHelloRetryRequest()
 	case StateExpectSecondClientHello:
 		return hs.readSecondClientHello(m)
+	case StateAwaitTicket:
+		return hs.awaitTicket()
 	case StateAwaitCertificate:
 		return hs.awaitCertificate()
 	case StateSendServerHello:
 		return hs.sendServerHello()
 	case StateAwaitSignature:
-		return hs.awaitSignature()
+		return hs.awaitSignature(StateSendServerFinished)
 	case StateSendServerFinished:
 		return hs.sendServerFinished()
+	case StateExpectCertificate:
+		return hs.readClientCertificate(m)
+	case StateAwaitVerification:
+		return hs.awaitVerification()
+	case StateExpectCertificateVerify:
+		return hs.readClientCertificateVerify(m)
 	case StateExpectClientFinished:
 		return hs.readClientFinished(m)
-	case StateSendClientHello, StateExpectServerHello, StateExpectSecondServerHello, StateExpectEncryptedExtensions,
-		StateExpectCertificateOrRequest, StateExpectCertificate, StateAwaitVerification, StateExpectCertificateVerify,
-		StateExpectServerFinished, StateSendClientFinished, StateAwaitFlush, StateConnected, StateFailed:
+	case StateAwaitSession, StateSendClientHello, StateExpectServerHello, StateExpectSecondServerHello,
+		StateExpectEncryptedExtensions, StateExpectCertificateOrRequest, StateExpectServerFinished,
+		StateSendClientCertificate, StateSendClientFinished, StateAwaitFlush, StateConnected, StateFailed:
 	}
 	return hs.c.state, fmt.Errorf("internal: step of a server in state %v", hs.c.state)
 }
@@ -66,10 +82,59 @@ func (hs *server13) readClientHello(m message) (State, error) {
 	if err := hs.copyHello(m); err != nil {
 		return 0, err
 	}
-	p, _ := hs.c.config.prepare() // its error was told when the Conn was made
 	if err := hs.checkHello(); err != nil {
 		return 0, err
 	}
+	hs.random = hs.hello.Random
+	hs.c.facts.serverName = string(hs.hello.ServerName)
+	// RFC 8446 4.2.10: a server that does not take the 0-RTT data which may follow
+	// skips it, until records open again or a second ClientHello comes.
+	hs.c.in.skipping = hs.hello.Has(wire.ExtEarlyData)
+	if hs.c.config.InspectClientHello != nil {
+		return StateAwaitInspection, nil
+	}
+	return StateSelectParameters, nil
+}
+
+// awaitInspection lets the user choose another Config for this client.
+func (hs *server13) awaitInspection() (State, error) {
+	if hs.inspecting == nil {
+		hs.named = true
+		var err error
+		hs.inspecting, err = ask(&hs.handshake, OpInspect, func(c *Completion[*Config]) {
+			hs.c.config.InspectClientHello(hs.clientHello(), c)
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	config, ok, err := hs.inspecting.take(&hs.handshake)
+	switch {
+	case !ok:
+		return StateAwaitInspection, nil
+	case err != nil:
+		return 0, failed(err, AlertHandshakeFailure, "InspectClientHello")
+	case config == nil:
+		return StateSelectParameters, nil
+	}
+	if err := config.Validate(RoleServer); err != nil {
+		return 0, fmt.Errorf("InspectClientHello: %w", err)
+	}
+	hs.c.config = config
+	if config.MaxFragment > 0 {
+		hs.c.out.limitFragment(config.MaxFragment)
+	}
+	return StateSelectParameters, nil
+}
+
+// clientHello makes what callbacks are asked about, of copies.
+func (hs *server13) clientHello() *ClientHello {
+	return &ClientHello{ClientHelloInfo: helloInfo(hs.c, &hs.hello), Raw: append([]byte(nil), hs.helloRaw...)}
+}
+
+// selectParameters chooses what does not depend on a session.
+func (hs *server13) selectParameters() (State, error) {
+	p, _ := hs.c.config.prepare() // its error was told when the Conn was made
 	suite := p.selectSuite(hs.hello.CipherSuites)
 	if suite == nil {
 		return 0, abort(AlertHandshakeFailure, "client_hello: no cipher suite in common")
@@ -78,21 +143,30 @@ func (hs *server13) readClientHello(m message) (State, error) {
 	if err != nil {
 		return 0, err
 	}
-	group, _, ok := selectGroup(p.groups, &hs.hello)
+	group, ok := selectGroup(p.groups, &hs.hello)
 	if !ok {
 		return 0, abort(AlertHandshakeFailure, "client_hello: no group in common")
 	}
-
-	hs.start13(suite)
-	hs.transcript.Write(m.raw)
-	hs.random = hs.hello.Random
 	f := &hs.c.facts
-	f.serverName, f.protocol, f.group = string(hs.hello.ServerName), protocol, group
-	// RFC 8446 4.2.10: a server that does not take the 0-RTT data which may follow
-	// skips it, until records open again or a second ClientHello comes.
-	hs.c.in.skipping = hs.hello.Has(wire.ExtEarlyData)
+	f.protocol, f.group = protocol, group
+	hs.start13(suite)
 	if shareOf(&hs.hello, group) == nil {
 		return StateSendHelloRetryRequest, nil
+	}
+	return hs.offered()
+}
+
+// offered adds the ClientHello that counts to the transcript, and turns to the
+// sessions that it offers.
+func (hs *server13) offered() (State, error) {
+	binders := hs.hello.BindersLen()
+	hs.transcript.Write(hs.helloRaw[:len(hs.helloRaw)-binders])
+	if hs.takesTickets() && binders > 0 {
+		copy(hs.offer.binderHash[:], hs.transcriptHash())
+	}
+	hs.transcript.Write(hs.helloRaw[len(hs.helloRaw)-binders:])
+	if hs.takesTickets() && binders > 0 {
+		return StateAwaitTicket, nil
 	}
 	return StateAwaitCertificate, nil
 }
@@ -103,7 +177,8 @@ func (hs *server13) sendHelloRetryRequest() (State, error) {
 	if err := hs.c.endOfFlight(); err != nil {
 		return 0, err
 	}
-	hs.group = hs.c.facts.group
+	hs.transcript.Write(hs.helloRaw)
+	hs.retryGroup = hs.c.facts.group
 	hs.c.facts.retried = true
 	hs.retryTranscript()
 	hrr := wire.ServerHello{
@@ -112,23 +187,15 @@ func (hs *server13) sendHelloRetryRequest() (State, error) {
 		SessionID:        hs.hello.SessionID,
 		CipherSuite:      hs.c.facts.suite.id,
 		SupportedVersion: tls.VersionTLS13,
-		SelectedGroup:    uint16(hs.group),
+		SelectedGroup:    uint16(hs.retryGroup),
 	}
 	if err := hs.send(hrr.Append(hs.flight)); err != nil {
 		return 0, err
 	}
 	hs.seal()
-	hs.compatibility()
+	hs.c.queueChangeCipherSpec()
 	hs.hello = wire.ClientHello{} // while the client thinks, helloRaw is enough
 	return StateExpectSecondClientHello, nil
-}
-
-// compatibility sends the server's change_cipher_spec of RFC 8446 D.4: once,
-// after its first handshake message, if the client wants to look like TLS 1.2.
-func (hs *server13) compatibility() {
-	if len(hs.hello.SessionID) > 0 {
-		hs.c.queueChangeCipherSpec()
-	}
 }
 
 func (hs *server13) readSecondClientHello(m message) (State, error) {
@@ -146,43 +213,11 @@ func (hs *server13) readSecondClientHello(m message) (State, error) {
 		return 0, err
 	}
 	hs.c.in.skipping = false
-	hs.transcript.Write(m.raw)
-	return StateAwaitCertificate, nil
-}
-
-// awaitCertificate chooses the certificate. Asking GetCertificate may take an
-// outside answer one day; now it is there at once.
-func (hs *server13) awaitCertificate() (State, error) {
-	p, _ := hs.c.config.prepare()
-	accepted := knownSchemes(hs.hello.SignatureAlgorithms)
-	if get := hs.c.config.GetCertificate; get != nil {
-		cert, err := get(helloInfo(hs.c, &hs.hello))
-		if err != nil {
-			return 0, abort(AlertInternalError, "GetCertificate: %w", err)
-		}
-		if cert != nil {
-			if hs.cert, err = newCertificate(cert); err != nil {
-				return 0, abort(AlertInternalError, "GetCertificate: the certificate %w", err)
-			}
-			var ok bool
-			if hs.scheme, ok = hs.cert.scheme(accepted); !ok {
-				return 0, abort(AlertHandshakeFailure, "client_hello: signature_algorithms has none that the certificate's key can make")
-			}
-			return StateSendServerHello, nil
-		}
-	}
-	if len(p.certificates) == 0 {
-		// RFC 6066 3: unrecognized_name, for a name that we do not serve.
-		return 0, abort(AlertUnrecognizedName, "client_hello: no certificate for server_name %q", hs.c.facts.serverName)
-	}
-	if hs.cert, hs.scheme = p.choose(hs.c.facts.serverName, accepted); hs.cert == nil {
-		return 0, abort(AlertHandshakeFailure, "client_hello: signature_algorithms has none that a certificate's key can make")
-	}
-	return StateSendServerHello, nil
+	return hs.offered()
 }
 
 // sendServerHello makes the shared secret, turns on protection and appends the
-// flight up to the Certificate; then it has the CertificateVerify signed.
+// flight: to the end in a resumption, else up to the Certificate.
 func (hs *server13) sendServerHello() (State, error) {
 	f := &hs.c.facts
 	public, shared, err := respond(f.group, shareOf(&hs.hello, f.group))
@@ -193,12 +228,16 @@ func (hs *server13) sendServerHello() (State, error) {
 	}
 	sh := wire.ServerHello{
 		LegacyVersion:    tls.VersionTLS12,
+		Random:           newRandom(),
 		SessionID:        hs.hello.SessionID,
 		CipherSuite:      f.suite.id,
 		SupportedVersion: tls.VersionTLS13,
 		KeyShare:         wire.KeyShare{Group: uint16(f.group), KeyExchange: public},
 	}
-	rand.Read(sh.Random[:]) // never fails: it ends the program rather
+	if hs.session != nil {
+		sh.SelectedIdentity = uint16(hs.offer.identity)
+		sh.Answer(wire.ExtPreSharedKey)
+	}
 	if err := hs.send(sh.Append(hs.flight)); err != nil {
 		return 0, err
 	}
@@ -206,43 +245,51 @@ func (hs *server13) sendServerHello() (State, error) {
 		return 0, err
 	}
 	if !f.retried {
+		// RFC 8446 D.4: after the first handshake message. Also to a client without a
+		// session id, which has to drop it all the same.
 		hs.seal()
-		hs.compatibility()
+		hs.c.queueChangeCipherSpec()
 	}
 	hs.setWriteSecret(&hs.serverHandshake)
 	if err := hs.c.setReadSecret(&hs.clientHandshake); err != nil {
 		return 0, err
 	}
-	ee := wire.EncryptedExtensions{ALPN: []byte(f.protocol), ServerNameAck: f.serverName != ""}
+	ee := wire.EncryptedExtensions{ALPN: []byte(f.protocol), ServerNameAck: hs.named && f.serverName != ""}
+	if limit := hs.hello.RecordSizeLimit; limit > 0 {
+		// RFC 8449 4: it counts the content type; ours is the greatest that there is.
+		hs.c.out.limitFragment(int(limit) - 1)
+		ee.RecordSizeLimit = record.MaxPlaintext + 1
+	}
 	if err := hs.send(ee.Append(hs.flight)); err != nil {
 		return 0, err
 	}
-	if err := hs.send(append(hs.flight, hs.cert.message...)); err != nil {
+	if hs.session != nil {
+		hs.forgetHello()
+		return StateSendServerFinished, nil
+	}
+	if err := hs.sendCertificateRequest(); err != nil {
 		return 0, err
 	}
-	// Whoever never sends a Finished makes us hold no more than that takes.
-	hs.hello, hs.helloRaw = wire.ClientHello{}, nil
-	hs.signing, err = startSignature(&hs.handshake, hs.cert, hs.scheme, serverContext)
-	return StateAwaitSignature, err
+	if err := hs.send(hs.cert.appendMessage(hs.flight, nil, hs.asked())); err != nil {
+		return 0, err
+	}
+	hs.forgetHello()
+	return StateAwaitSignature, nil
 }
 
-func (hs *server13) awaitSignature() (State, error) {
-	signature, ok, err := hs.signing.take(&hs.handshake)
-	switch {
-	case !ok:
-		return StateAwaitSignature, nil
-	case err != nil:
-		return 0, failed(err, AlertInternalError, "private key")
-	}
-	hs.signature = signature
-	return StateSendServerFinished, nil
+// forgetHello lets go of what is answered: whoever never sends a Finished makes
+// us hold no more than that takes.
+func (hs *server13) forgetHello() {
+	hs.offer.modes = len(hs.hello.PSKModes) > 0 && hs.offersDHE()
+	hs.hello, hs.helloRaw = wire.ClientHello{}, nil
 }
 
 func (hs *server13) sendServerFinished() (State, error) {
-	hs.c.facts.scheme = hs.scheme
-	cv := wire.CertificateVerify{Algorithm: uint16(hs.scheme), Signature: hs.signature}
-	if err := hs.send(cv.Append(hs.flight)); err != nil {
-		return 0, err
+	if hs.session == nil {
+		if err := hs.sendCertificateVerify(); err != nil {
+			return 0, err
+		}
+		hs.c.facts.scheme = hs.scheme
 	}
 	if err := hs.sendFinished(&hs.serverHandshake); err != nil {
 		return 0, err
@@ -251,15 +298,29 @@ func (hs *server13) sendServerFinished() (State, error) {
 		return 0, err
 	}
 	hs.setWriteSecret(&hs.serverApplication)
-	return StateExpectClientFinished, nil
+	if hs.requested {
+		return StateExpectCertificate, nil
+	}
+	// What the client has yet to say is known, so the tickets can go out at once (RFC
+	// 8446 4.6.1): to a client that reads our Finished anyway they cost no more.
+	hs.expected = wire.AppendFinished(nil, hs.finishedMAC(&hs.clientHandshake))
+	hs.transcript.Write(hs.expected)
+	return StateExpectClientFinished, hs.sendTickets()
 }
 
 func (hs *server13) readClientFinished(m message) (State, error) {
-	if err := hs.checkFinished(m, &hs.clientHandshake); err != nil {
+	if hs.expected != nil {
+		if err := equalFinished(m.body(), hs.expected[wire.HeaderLen:]); err != nil {
+			return 0, err
+		}
+	} else if err := hs.checkFinished(m, &hs.clientHandshake); err != nil {
 		return 0, err
 	}
 	if err := hs.c.setReadSecret(&hs.clientApplication); err != nil {
 		return 0, err
+	}
+	if hs.requested {
+		return StateConnected, hs.sendTickets()
 	}
 	return StateConnected, nil
 }

@@ -36,6 +36,9 @@ func (hs *client13) readServerHello(m message) (State, error) {
 		return 0, abort(AlertIllegalParameter, "server_hello: key_share: we sent no share of group %#04x", sh.KeyShare.Group)
 	}
 	f.group = share.group
+	if err := hs.acceptSession(&sh, suite); err != nil {
+		return 0, err
+	}
 	secret, err := share.secret(sh.KeyShare.KeyExchange)
 	if err != nil {
 		return 0, abort(AlertIllegalParameter, "server_hello: key_share: %v: %w", share.group, err)
@@ -90,9 +93,13 @@ func (hs *client13) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 		return nil, abort(AlertIllegalParameter, "%s: legacy_session_id_echo is not ours", name)
 	}
 	if sh.CompressionMethod != 0 {
+		if sh.IsHelloRetryRequest() {
+			// A message of TLS 1.3 alone has no other form (BoGo: TLS13-HRR-InvalidCompressionMethod).
+			return nil, abort(AlertDecodeError, "%s: legacy_compression_method is %d", name, sh.CompressionMethod)
+		}
 		return nil, abort(AlertIllegalParameter, "%s: legacy_compression_method is %d", name, sh.CompressionMethod)
 	}
-	if err := onlyOffered(name, &hs.hello, sh.Extensions, allowed); err != nil {
+	if err := onlyOffered(name, &hs.hello, sh.Extensions, allowed, AlertIllegalParameter); err != nil {
 		return nil, err
 	}
 	suite := suiteByID(sh.CipherSuite)
@@ -122,15 +129,15 @@ var notOfRequests = []wire.ExtensionType{
 }
 
 // onlyOffered obeys RFC 8446 4.2: a response to an extension that was not sent
-// is unsupported_extension, and one that belongs into another message
-// illegal_parameter. A HelloRetryRequest's cookie needs no offer.
-func onlyOffered(name string, hello *wire.ClientHello, got, allowed []wire.ExtensionType) error {
+// is unsupported_extension, and one that belongs into another message misplaced.
+// A HelloRetryRequest's cookie needs no offer.
+func onlyOffered(name string, hello *wire.ClientHello, got, allowed []wire.ExtensionType, misplaced Alert) error {
 	for _, e := range got {
 		if !hello.Has(e) && e != wire.ExtCookie {
 			return abort(AlertUnsupportedExtension, "%s: %v was not offered", name, e)
 		}
 		if !slices.Contains(allowed, e) {
-			return abort(AlertIllegalParameter, "%s: %v does not belong here", name, e)
+			return abort(misplaced, "%s: %v does not belong here", name, e)
 		}
 	}
 	return nil
@@ -170,7 +177,17 @@ func (hs *client13) retry(m message, hrr *wire.ServerHello, suite *suite) (State
 	hs.retryTranscript()
 	hs.transcript.Write(m.raw)
 	hs.c.queueChangeCipherSpec()
-	if err := hs.send(hello.Append(hs.flight)); err != nil {
+	if hs.session != nil && suiteByID(hs.session.suite).hash != suite.hash {
+		// RFC 8446 4.1.4: "the client SHOULD NOT offer any pre-shared keys associated with a
+		// hash other than that of the selected cipher suite".
+		clear(hs.session.psk)
+		hs.session = nil
+	}
+	second, err := hs.encodeHello()
+	if err != nil {
+		return 0, err
+	}
+	if err := hs.send(append(hs.flight, second...)); err != nil {
 		return 0, err
 	}
 	hs.seal()
@@ -182,17 +199,26 @@ func (hs *client13) readEncryptedExtensions(m message) (State, error) {
 	if err := ee.Unmarshal(m.body()); err != nil {
 		return 0, decodeError(err)
 	}
-	if err := onlyOffered("encrypted_extensions", &hs.hello, ee.Extensions, encryptedExtensions); err != nil {
+	// RFC 8446 4.2 says illegal_parameter for an extension that we know and that does
+	// not belong here; but what belongs nowhere in EncryptedExtensions answers nothing
+	// that was asked, and every other stack says so (BoGo: EncryptedExtensionsWithKeyShare).
+	if err := onlyOffered("encrypted_extensions", &hs.hello, ee.Extensions, encryptedExtensions, AlertUnsupportedExtension); err != nil {
 		return 0, err
 	}
 	if len(ee.ALPN) > 0 {
 		protocol := string(ee.ALPN)
-		if !slices.Contains(hs.c.config.NextProtos, protocol) {
+		if !slices.Contains(hs.c.config.NextProtos, protocol) && !hs.c.config.AllowUnknownProtocol {
 			return 0, abort(AlertIllegalParameter, "encrypted_extensions: application protocol was not offered")
 		}
 		hs.c.facts.protocol = protocol
 	}
+	if ee.RecordSizeLimit > 0 {
+		hs.c.out.limitFragment(int(ee.RecordSizeLimit) - 1) // RFC 8449 4: it counts the content type
+	}
 	hs.transcript.Write(m.raw)
 	hs.hello = wire.ClientHello{} // nothing is answered to any more
+	if hs.session != nil {
+		return hs.resumeVerified()
+	}
 	return StateExpectCertificateOrRequest, nil
 }

@@ -6,28 +6,6 @@ import (
 )
 
 // The limits of sessions, each with what it stops.
-const (
-	// maxTicketState bounds the session state that a server puts into a ticket. The
-	// ticket comes back in a ClientHello, of which maxClientHello has to leave room for
-	// all else: a client given a larger one could not connect again. A peer with a long
-	// chain gets no ticket.
-	maxTicketState = 16 << 10
-
-	// maxTicketCertificates bounds the certificates in a ticket, which are parsed and
-	// verified again at each resumption.
-	maxTicketCertificates = 16
-
-	// maxSessionAge is how long after a full handshake its authentication counts,
-	// however many tickets were got with tickets since, against who stole a key or was
-	// revoked and resumes for ever (RFC 8446 4.6.1, which allows no ticket a longer
-	// life either).
-	maxSessionAge = 7 * 24 * time.Hour
-
-	// maxClockStep is how far the clock may have gone back, as time servers make it do,
-	// before a session from the future is not resumed: its age cannot be told.
-	maxClockStep = time.Minute
-)
-
 // session is what one side remembers of a connection, to resume it (RFC 8446
 // 4.6.1): a server in the ticket, a client beside it.
 type session struct {
@@ -60,7 +38,7 @@ func (s *session) ageAt(now time.Time) time.Duration {
 }
 
 // fresh reports whether the session may be resumed at the time now: within the
-// ticket's lifetime and within maxSessionAge of the authentication. A clock that
+// ticket's lifetime and within maxTicketLifetime of the authentication. A clock that
 // went back by more than maxClockStep says nothing about either.
 func (s *session) fresh(now time.Time) bool {
 	now = now.Round(0)
@@ -68,7 +46,7 @@ func (s *session) fresh(now time.Time) bool {
 	if s.created.After(latest) || s.authenticated.After(latest) {
 		return false
 	}
-	return s.ageAt(now) < min(s.lifetime, maxSessionAge) && now.Sub(s.authenticated) < maxSessionAge
+	return s.ageAt(now) < min(s.lifetime, maxTicketLifetime) && now.Sub(s.authenticated) < maxTicketLifetime
 }
 
 // Session is a client's knowledge of how to resume a connection: a ticket, and

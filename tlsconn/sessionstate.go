@@ -31,7 +31,7 @@ func (s *session) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(s.created.UnixMilli()))
 	b = binary.BigEndian.AppendUint64(b, uint64(s.authenticated.UnixMilli()))
 	// RFC 8446 4.6.1: a client counts no more than seven days, whatever the server said.
-	lifetime := min(max(0, s.lifetime), maxSessionAge)
+	lifetime := min(max(0, s.lifetime), maxTicketLifetime)
 	b = binary.BigEndian.AppendUint32(b, uint32(lifetime/time.Second))
 	b = binary.BigEndian.AppendUint32(b, s.ageAdd)
 	b = appendString(b, s.serverName)
@@ -116,8 +116,8 @@ func (r *sessionReader) session(s *session) {
 	s.created = r.time("created")
 	s.authenticated = r.time("authenticated")
 	s.lifetime = time.Duration(r.number("lifetime", 4)) * time.Second
-	if s.lifetime > maxSessionAge {
-		r.refuse("lifetime", "%v is longer than %v", s.lifetime, maxSessionAge)
+	if s.lifetime > maxTicketLifetime {
+		r.refuse("lifetime", "%v is longer than %v", s.lifetime, maxTicketLifetime)
 	}
 	s.ageAdd = uint32(r.number("age add", 4))
 	s.serverName = string(r.string("server name"))

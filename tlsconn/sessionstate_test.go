@@ -38,7 +38,7 @@ func TestSessionsKeepAllTheyHave(t *testing.T) {
 		}()},
 		{"the longest lifetime", func() *session {
 			s := plainSession()
-			s.lifetime, s.ageAdd = maxSessionAge, 1<<32-1
+			s.lifetime, s.ageAdd = maxTicketLifetime, 1<<32-1
 			return s
 		}()},
 		{"a scope of 100,000 bytes", func() *session {
@@ -88,7 +88,7 @@ func TestALifetimeIsEncodedInWholeSecondsUpToSevenDays(t *testing.T) {
 	for _, c := range []struct{ lifetime, want time.Duration }{
 		{1999 * time.Millisecond, time.Second},
 		{-time.Second, 0},
-		{maxSessionAge + time.Second, maxSessionAge},
+		{maxTicketLifetime + time.Second, maxTicketLifetime},
 	} {
 		s := plainSession()
 		s.lifetime = c.lifetime

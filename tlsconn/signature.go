@@ -46,6 +46,15 @@ func knownSchemes(offered []uint16) []tls.SignatureScheme {
 	return known
 }
 
+// schemesOfRFC gives code points the standard library's type.
+func schemesOfRFC(codes []uint16) []tls.SignatureScheme {
+	schemes := make([]tls.SignatureScheme, len(codes))
+	for i, code := range codes {
+		schemes[i] = tls.SignatureScheme(code)
+	}
+	return schemes
+}
+
 // schemeHash returns the hash of a signature scheme of TLS 1.3; 0 for Ed25519,
 // which hashes by itself.
 func schemeHash(s tls.SignatureScheme) crypto.Hash {
@@ -133,16 +142,6 @@ type AsyncSigner interface {
 	SignMessage(message []byte, scheme tls.SignatureScheme, answer *Completion[[]byte])
 }
 
-// startSignature has a private key sign the transcript so far, for a
-// CertificateVerify of the given context string.
-func startSignature(hs *handshake, cert *certificate, scheme tls.SignatureScheme, context string) (*Completion[[]byte], error) {
-	message := signedMessage(context, hs.transcriptHash())
-	if cert.async != nil {
-		return ask(hs, OpSign, func(c *Completion[[]byte]) { cert.async.SignMessage(message, scheme, c) })
-	}
-	return run(hs, OpSign, cert.slow, func() ([]byte, error) { return sign(cert.signer, scheme, message) })
-}
-
 // sign makes the signature of a CertificateVerify over message.
 func sign(key crypto.Signer, scheme tls.SignatureScheme, message []byte) ([]byte, error) {
 	h := schemeHash(scheme)
@@ -161,8 +160,8 @@ func sign(key crypto.Signer, scheme tls.SignatureScheme, message []byte) ([]byte
 // verifySignature checks the peer's CertificateVerify. A scheme that was not
 // offered or does not fit the key is illegal_parameter (RFC 8446 4.4.3), a wrong
 // signature decrypt_error.
-func verifySignature(pub crypto.PublicKey, scheme tls.SignatureScheme, message, signature []byte) error {
-	if !slices.Contains(offeredSchemes, uint16(scheme)) {
+func verifySignature(pub crypto.PublicKey, scheme tls.SignatureScheme, offered []uint16, message, signature []byte) error {
+	if !slices.Contains(offered, uint16(scheme)) {
 		// Before the key is looked at, which may well be of the scheme that is not ours.
 		return abort(AlertIllegalParameter, "certificate_verify: algorithm %#04x was not offered", uint16(scheme))
 	}

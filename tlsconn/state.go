@@ -11,26 +11,30 @@ type State uint8
 const (
 	// StateExpectClientHello is a server's first state.
 	StateExpectClientHello State = iota
+	// StateAwaitInspection waits for Config.InspectClientHello.
+	StateAwaitInspection
+	// StateSelectParameters chooses suite, group and protocol.
+	StateSelectParameters
 	// StateSendHelloRetryRequest: the client has to send another key share.
 	StateSendHelloRetryRequest
 	// StateExpectSecondClientHello awaits the answer to a HelloRetryRequest.
 	StateExpectSecondClientHello
-	// StateAwaitCertificate chooses the certificate.
-	StateAwaitCertificate
+	// StateAwaitTicket looks for a session among the tickets that the client offers.
+	StateAwaitTicket
 	// StateSendServerHello makes the shared secret and the flight up to Certificate.
 	StateSendServerHello
-	// StateAwaitSignature waits for the private key's operation.
-	StateAwaitSignature
 	// StateSendServerFinished ends the server's flight.
 	StateSendServerFinished
-	// StateExpectClientFinished awaits the client's last flight.
+	// StateExpectClientFinished awaits the end of the client's last flight.
 	StateExpectClientFinished
 )
 
-// The states of a client, in the order of a handshake, and the last ones of both.
+// The states of a client, in the order of a handshake.
 const (
-	// StateSendClientHello is a client's first state.
-	StateSendClientHello State = iota + 32
+	// StateAwaitSession looks for a session to resume.
+	StateAwaitSession State = iota + 32
+	// StateSendClientHello is the first state of a client without Config.Sessions.
+	StateSendClientHello
 	// StateExpectServerHello awaits a ServerHello or HelloRetryRequest.
 	StateExpectServerHello
 	// StateExpectSecondServerHello awaits the ServerHello after a HelloRetryRequest.
@@ -39,19 +43,28 @@ const (
 	StateExpectEncryptedExtensions
 	// StateExpectCertificateOrRequest awaits Certificate or CertificateRequest.
 	StateExpectCertificateOrRequest
-	// StateExpectCertificate awaits Certificate.
-	StateExpectCertificate
-	// StateAwaitVerification waits for the verification of the server's chain.
-	StateAwaitVerification
-	// StateExpectCertificateVerify awaits the proof that the server has the key.
-	StateExpectCertificateVerify
 	// StateExpectServerFinished awaits the end of the server's flight.
 	StateExpectServerFinished
-	// StateSendClientFinished makes the client's last flight.
+	// StateSendClientCertificate shows the certificate that the server has asked for.
+	StateSendClientCertificate
+	// StateSendClientFinished ends the client's last flight.
 	StateSendClientFinished
 	// StateAwaitFlush waits until the transport has taken the client's last flight.
 	StateAwaitFlush
+)
 
+// The states of both.
+const (
+	// StateAwaitCertificate chooses the own certificate.
+	StateAwaitCertificate State = iota + 64
+	// StateAwaitSignature waits for the private key's operation.
+	StateAwaitSignature
+	// StateExpectCertificate awaits the peer's Certificate.
+	StateExpectCertificate
+	// StateAwaitVerification waits for the verification of the peer's chain.
+	StateAwaitVerification
+	// StateExpectCertificateVerify awaits the proof that the peer has the key.
+	StateExpectCertificateVerify
 	// StateConnected: the handshake is complete. Messages after it are consumed here.
 	StateConnected
 	// StateFailed: an error sticks.
@@ -61,6 +74,11 @@ const (
 // stateNames prints states in errors, logs and traces.
 var stateNames = map[State]string{
 	StateExpectClientHello:          "expectClientHello",
+	StateAwaitInspection:            "awaitInspection",
+	StateSelectParameters:           "selectParameters",
+	StateAwaitTicket:                "awaitTicket",
+	StateAwaitSession:               "awaitSession",
+	StateSendClientCertificate:      "sendClientCertificate",
 	StateSendHelloRetryRequest:      "sendHelloRetryRequest",
 	StateExpectSecondClientHello:    "expectSecondClientHello",
 	StateAwaitCertificate:           "awaitCertificate",
@@ -114,7 +132,8 @@ func (s State) accepts(role Role) []wire.MessageType {
 			return afterHandshakeServer
 		}
 		return afterHandshakeClient
-	case StateSendHelloRetryRequest, StateAwaitCertificate, StateSendServerHello, StateAwaitSignature,
+	case StateAwaitInspection, StateSelectParameters, StateAwaitTicket, StateAwaitSession, StateSendClientCertificate,
+		StateSendHelloRetryRequest, StateAwaitCertificate, StateSendServerHello, StateAwaitSignature,
 		StateSendServerFinished, StateSendClientHello, StateAwaitVerification, StateSendClientFinished,
 		StateAwaitFlush, StateFailed:
 	}

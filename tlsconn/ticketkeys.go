@@ -37,7 +37,7 @@ const (
 	// ticketKeyDay is how long a key of our own seals.
 	ticketKeyDay = 24 * time.Hour
 	// ticketKeyLife is how long it opens: until the last ticket under it is too old.
-	ticketKeyLife = ticketKeyDay + maxSessionAge
+	ticketKeyLife = ticketKeyDay + maxTicketLifetime
 
 	ticketSecretSize = 32
 	ticketNameSize   = 16

@@ -141,7 +141,7 @@ func TestKeysOfOnesOwnRotate(t *testing.T) {
 	if bytes.Equal(first[:ticketNameSize], next[:ticketNameSize]) {
 		t.Error("the key did not change after a day")
 	}
-	clock.advance(maxSessionAge - 1)
+	clock.advance(maxTicketLifetime - 1)
 	wantState(t, k, first, "first")
 	wantState(t, k, last, "last")
 	wantState(t, k, next, "next")
@@ -306,7 +306,7 @@ func TestDroppedKeysAreHeldByNobody(t *testing.T) {
 		{"too old", func(k *TicketKeys) {
 			clock.advance(ticketKeyDay)
 			sealed(t, k, "state")
-			clock.advance(maxSessionAge)
+			clock.advance(maxTicketLifetime)
 			sealed(t, k, "state")
 		}},
 	} {

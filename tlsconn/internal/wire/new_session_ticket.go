@@ -11,8 +11,12 @@ type NewSessionTicket struct {
 	Nonce  []byte
 	Ticket []byte
 	// Extensions are the types that were decoded, in order, unknown ones
-	// included. Append writes early_data if HasEarlyData, and does not look at it.
+	// included. Append writes early_data if HasEarlyData and Grease if not zero, and does
+	// not look at it.
 	Extensions []ExtensionType
+	// Grease is an extension without content that nobody knows, to keep clients from
+	// refusing what they do not know (RFC 8701 section 4.1).
+	Grease ExtensionType
 	// HasEarlyData tells that the ticket allows 0-RTT data, of at most
 	// MaxEarlyData bytes.
 	HasEarlyData bool
@@ -64,6 +68,9 @@ func (m *NewSessionTicket) encode(b []byte) ([]byte, error) {
 		ext := w.beginExtension(ExtEarlyData)
 		w.uint32(m.MaxEarlyData)
 		w.endExtension(ext)
+	}
+	if m.Grease != 0 {
+		w.endExtension(w.beginExtension(m.Grease))
 	}
 	w.close(block, "extensions", 0, max16)
 	return w.finish()

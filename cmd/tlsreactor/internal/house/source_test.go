@@ -36,7 +36,7 @@ var socketFiles = map[string]string{
 const shim = "tlsconn/internal/bogoshim"
 
 // clockFile may name time.Now, without calling it: it is the default of Config's clock.
-const clockFile = "tlsconn/config.go"
+const clockFile = "tlsconn/derive.go"
 
 // clocks are the functions of package time that read the clock or wait for it.
 var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}

@@ -1,0 +1,192 @@
+package tlsconn
+
+import (
+	"crypto/tls"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/keysched"
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+)
+
+// This file is a client's side of resumption (RFC 8446 2.2): the session that it
+// offers, and the tickets that it is given.
+
+// awaitSession looks for a session to offer.
+func (hs *client13) awaitSession() (State, error) {
+	p, _ := hs.c.config.prepare()
+	if p.sessionKey == "" {
+		return StateSendClientHello, nil
+	}
+	if hs.looking == nil {
+		var err error
+		hs.looking, err = ask(&hs.handshake, OpSession, func(c *Completion[*Session]) {
+			hs.c.config.Sessions.GetSession(p.sessionKey, c)
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	found, ok, err := hs.looking.take(&hs.handshake)
+	switch {
+	case !ok:
+		return StateAwaitSession, nil
+	case err != nil:
+		return 0, failed(err, AlertInternalError, "session cache")
+	case found == nil || !hs.offerable(&found.session):
+		return StateSendClientHello, nil
+	}
+	s := found.session
+	s.psk = slices.Clone(s.psk) // ours to clear
+	hs.session = &s
+	hs.ticket = found.ticket
+	return StateSendClientHello, nil
+}
+
+// offerable tells whether a session may continue here and now. Whom the server
+// proved to be when it began is verified again once it is accepted.
+func (hs *client13) offerable(s *session) bool {
+	p, _ := hs.c.config.prepare()
+	return s.version == tls.VersionTLS13 && p.hasHash(s.suite) && s.fresh(p.now()) &&
+		s.serverName == string(sniOf(p.serverName)) && s.scope == hs.c.config.SessionScope
+}
+
+// hasHash tells whether a suite with the hash of the given one is enabled: the PSK
+// is bound to no more than that (RFC 8446 4.2.11).
+func (p *prepared) hasHash(id uint16) bool {
+	of := suiteByID(id)
+	return of != nil && slices.ContainsFunc(p.suites, func(s *suite) bool { return s.hash == of.hash })
+}
+
+// encodeHello encodes the ClientHello, with the age and the binder of the moment
+// if a session is offered.
+func (hs *client13) encodeHello() ([]byte, error) {
+	m := &hs.hello
+	if hs.session == nil {
+		m.PSKIdentities, m.PSKBinders = nil, nil
+	} else {
+		p, _ := hs.c.config.prepare()
+		// RFC 8446 4.2.11.1: the age in milliseconds plus ticket_age_add, modulo 2^32.
+		age := uint32(hs.session.ageAt(p.now()).Milliseconds())
+		m.PSKIdentities = []wire.PSKIdentity{{Identity: hs.ticket, ObfuscatedTicketAge: age + hs.session.ageAdd}}
+		m.PSKBinders = [][]byte{make([]byte, len(hs.session.psk))}
+	}
+	raw := m.Append(nil)
+	if len(raw) == 0 {
+		return nil, fmt.Errorf("internal: %w", m.Validate())
+	}
+	if hs.session == nil {
+		return raw, nil
+	}
+	suite := suiteByID(hs.session.suite)
+	transcript := suite.hash.New()
+	if hs.retrySuite != nil {
+		// After a HelloRetryRequest the hash goes on from message_hash, and nothing that a
+		// suite of another hash could not follow is offered.
+		transcript = cloneHash(hs.transcript)
+	}
+	transcript.Write(raw[:len(raw)-m.BindersLen()])
+	m.PSKBinders[0] = hs.binder(hs.c.ws.deriver(suite.hash), transcript.Sum(nil))
+	return raw, wire.PatchBinders(raw, m.PSKBinders)
+}
+
+// acceptSession finds out whether the server continues the session that was
+// offered.
+func (hs *client13) acceptSession(sh *wire.ServerHello, suite *suite) error {
+	if !sh.Has(wire.ExtPreSharedKey) {
+		if hs.session != nil {
+			clear(hs.session.psk)
+			hs.session = nil
+		}
+		return nil
+	}
+	// RFC 8446 4.2.11: identity within the range that was offered, suite with the
+	// PSK's hash, or illegal_parameter. That it was offered has been checked.
+	if sh.SelectedIdentity != 0 {
+		return abort(AlertIllegalParameter, "server_hello: pre_shared_key selects identity %d of 1", sh.SelectedIdentity)
+	}
+	if suite.hash != suiteByID(hs.session.suite).hash {
+		return abort(AlertIllegalParameter, "server_hello: cipher suite %#04x has not the hash of the pre-shared key", suite.id)
+	}
+	hs.c.facts.resumed = true
+	return nil
+}
+
+// resumeVerified has the chain of the session's beginning verified again.
+func (hs *client13) resumeVerified() (State, error) {
+	hs.chain = hs.session.chain
+	hs.evidence = Peer{OCSPResponse: hs.session.ocsp, SignedCertificateTimestamps: hs.session.scts, Resumed: true}
+	return StateAwaitVerification, hs.beginVerification(hs.chain, hs.evidence)
+}
+
+// ticketReceiver is what a client needs to make sessions of tickets, and keeps as
+// long as the connection lives.
+type ticketReceiver struct {
+	resumption keysched.Secret
+	template   session
+	key        string // in Config.Sessions
+}
+
+// prepareForTickets makes ready to receive tickets, if sessions are kept. The
+// transcript ends with our Finished.
+func (hs *client13) prepareForTickets() {
+	p, _ := hs.c.config.prepare()
+	if hs.c.config.Sessions == nil || p.sessionKey == "" {
+		return
+	}
+	f := &hs.c.facts
+	r := &ticketReceiver{key: p.sessionKey}
+	hs.d.DeriveSecret(&r.resumption, &hs.master, keysched.LabelResumption, hs.transcriptHash())
+	r.template = session{
+		version:       tls.VersionTLS13,
+		suite:         f.suite.id,
+		authenticated: p.now(),
+		serverName:    f.serverName,
+		protocol:      f.protocol,
+		scope:         hs.c.config.SessionScope,
+		chain:         hs.chain,
+		ocsp:          hs.evidence.OCSPResponse,
+		scts:          hs.evidence.SignedCertificateTimestamps,
+	}
+	if hs.session != nil {
+		r.template.authenticated = hs.session.authenticated
+	}
+	hs.c.in.receiver = r
+}
+
+// readNewSessionTicket makes a session of a ticket, for Config.Sessions.
+func (c *Conn) readNewSessionTicket(m message) error {
+	var t wire.NewSessionTicket
+	if err := t.Unmarshal(m.body()); err != nil {
+		return decodeError(err)
+	}
+	if c.in.tickets++; c.in.tickets > maxNewSessionTickets {
+		return abort(AlertUnexpectedMessage, "new_session_ticket: more than %d without application data", maxNewSessionTickets)
+	}
+	r := c.in.receiver
+	// RFC 8446 4.6.1: "The value of zero indicates that the ticket should be discarded
+	// immediately."
+	if r == nil || t.Lifetime == 0 {
+		return nil
+	}
+	p, _ := c.config.prepare()
+	s := &Session{session: r.template, ticket: slices.Clone(t.Ticket)}
+	s.created = p.now()
+	s.lifetime = min(time.Duration(t.Lifetime)*time.Second, maxTicketLifetime)
+	s.ageAdd = t.AgeAdd
+	d := c.ws.deriver(c.facts.suite.hash)
+	var psk keysched.Secret
+	d.ResumptionPSK(&psk, &r.resumption, t.Nonce)
+	s.psk = slices.Clone(psk[:d.Size()])
+	clear(psk[:])
+	c.config.Sessions.PutSession(r.key, s)
+	return nil
+}
+
+// clear forgets the secret.
+func (r *ticketReceiver) clear() {
+	if r != nil {
+		clear(r.resumption[:])
+	}
+}

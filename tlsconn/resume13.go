@@ -1,0 +1,214 @@
+package tlsconn
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"crypto/tls"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/keysched"
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+)
+
+// This file is a server's side of resumption (RFC 8446 2.2): the tickets that a
+// client offers, and those that it is given.
+
+// pskModeDHE is psk_dhe_ke, the only mode that we speak: a PSK alone would give
+// up forward secrecy (RFC 8446 4.2.9).
+const pskModeDHE = 1
+
+// pskOffer is how far a server is with the identities of a ClientHello.
+type pskOffer struct {
+	identity   int                 // the one that is tried, or was taken
+	opening    *Completion[[]byte] // of its ticket
+	binderHash keysched.Secret     // Transcript-Hash up to the binders
+	modes      bool                // the client takes tickets, remembered from its hello
+}
+
+// takesTickets tells whether tickets are taken from this client.
+func (hs *server13) takesTickets() bool {
+	return !hs.c.config.SessionTicketsDisabled && hs.offersDHE()
+}
+
+func (hs *server13) offersDHE() bool { return slices.Contains(hs.hello.PSKModes, pskModeDHE) }
+
+// awaitTicket opens the tickets that the client offers, one after the other, until
+// one is good.
+func (hs *server13) awaitTicket() (State, error) {
+	o := &hs.offer
+	for ; o.identity < min(len(hs.hello.PSKIdentities), maxIdentities); o.identity++ {
+		if o.opening == nil {
+			p, _ := hs.c.config.prepare()
+			ticket := slices.Clone(hs.hello.PSKIdentities[o.identity].Identity)
+			var err error
+			o.opening, err = ask(&hs.handshake, OpTicket, func(c *Completion[[]byte]) { p.tickets.OpenTicket(ticket, c) })
+			if err != nil {
+				return 0, err
+			}
+		}
+		state, ok, err := o.opening.take(&hs.handshake)
+		switch {
+		case !ok:
+			return StateAwaitTicket, nil
+		case err != nil:
+			return 0, failed(err, AlertInternalError, "ticket")
+		}
+		o.opening = nil
+		if s := hs.usable(state); s != nil {
+			return hs.resume(s)
+		}
+	}
+	return StateAwaitCertificate, nil
+}
+
+// usable returns the session of a ticket if it may be resumed here and now: a
+// ticket never gets over a trust policy (CVE-2025-23419, CVE-2025-68121).
+func (hs *server13) usable(state []byte) *session {
+	if len(state) == 0 {
+		return nil
+	}
+	s, err := parseSession(state)
+	clear(state)
+	if err != nil {
+		return nil // sealed by another version of this program
+	}
+	p, _ := hs.c.config.prepare()
+	config, f := hs.c.config, &hs.c.facts
+	suite := suiteByID(s.suite)
+	switch {
+	case s.version != tls.VersionTLS13 || suite == nil || suite.hash != f.suite.hash,
+		!s.fresh(p.now()),
+		s.serverName != f.serverName || s.protocol != f.protocol || s.scope != config.SessionScope,
+		s.clientAuth != config.ClientAuth:
+		return nil
+	}
+	switch config.ClientAuth {
+	case tls.RequireAnyClientCert, tls.RequireAndVerifyClientCert:
+		if len(s.chain) == 0 {
+			return nil
+		}
+	case tls.NoClientCert, tls.RequestClientCert, tls.VerifyClientCertIfGiven:
+	}
+	return s
+}
+
+// resume takes the session, once the client has proved that it knows the PSK, and
+// has the chain of its beginning verified again: trust may have changed since.
+func (hs *server13) resume(s *session) (State, error) {
+	hs.session = s
+	// RFC 8446 4.2.11: "the server MUST validate the corresponding binder value. If this
+	// value is not present or does not validate, the server MUST abort the handshake."
+	binder := hs.hello.PSKBinders[hs.offer.identity]
+	want := hs.binder(hs.d, hs.offer.binderHash[:hs.d.Size()])
+	if subtle.ConstantTimeCompare(binder, want) != 1 {
+		return 0, abort(AlertDecryptError, "client_hello: pre_shared_key: binder %d does not verify", hs.offer.identity)
+	}
+	p, _ := hs.c.config.prepare()
+	f := &hs.c.facts
+	f.resumed = true
+	f.ageSkew = ageSkew(hs.hello.PSKIdentities[hs.offer.identity].ObfuscatedTicketAge, s, p.now())
+	if len(s.chain) > 0 {
+		hs.chain = s.chain
+		return StateAwaitVerification, hs.beginVerification(s.chain, Peer{Resumed: true})
+	}
+	return StateSendServerHello, nil
+}
+
+// ageSkew is by how many seconds the client's view of a ticket's age is over ours
+// (RFC 8446 8.3).
+func ageSkew(obfuscated uint32, s *session, now time.Time) int32 {
+	client := int64(obfuscated - s.ageAdd) // milliseconds, modulo 2^32
+	return int32((client - s.ageAt(now).Milliseconds()) / 1000)
+}
+
+// dropSession makes the handshake a full one after all.
+func (hs *server13) dropSession() {
+	clear(hs.session.psk)
+	hs.session, hs.chain = nil, nil
+	hs.c.facts.resumed, hs.c.facts.ageSkew = false, 0
+}
+
+// sendTickets issues tickets behind our Finished, if the client has any use for
+// them. The transcript ends with the client's Finished.
+func (hs *server13) sendTickets() error {
+	p, _ := hs.c.config.prepare()
+	if hs.c.config.SessionTicketsDisabled || !hs.offer.modes {
+		return nil
+	}
+	s, ok := hs.newSession(p.now())
+	if !ok {
+		return nil
+	}
+	var resumption, psk keysched.Secret
+	hs.d.DeriveSecret(&resumption, &hs.master, keysched.LabelResumption, hs.transcriptHash())
+	var state, messages []byte
+	for i := range p.ticketCount {
+		nonce := []byte{byte(i)}
+		hs.d.ResumptionPSK(&psk, &resumption, nonce)
+		s.psk = psk[:hs.d.Size()]
+		s.ageAdd = randomUint32() // RFC 8446 4.6.1: "a securely generated, random 32-bit value"
+		state = s.append(state[:0])
+		ticket, err := p.tickets.SealTicket(state)
+		if err != nil {
+			return abort(AlertInternalError, "ticket: %w", err)
+		}
+		if len(ticket) == 0 {
+			break
+		}
+		t := wire.NewSessionTicket{
+			Lifetime: uint32(s.lifetime / time.Second),
+			AgeAdd:   s.ageAdd,
+			Nonce:    nonce,
+			Ticket:   ticket,
+			Grease:   greaseExtension(randomUint32()),
+		}
+		messages = t.Append(messages)
+	}
+	clear(state)
+	clear(resumption[:])
+	clear(psk[:])
+	hs.seal()
+	hs.c.appendRecords(record.Handshake, messages)
+	return nil
+}
+
+// newSession is what tickets of this connection say; ok is false if there is
+// nothing to say that would be of use.
+func (hs *server13) newSession(now time.Time) (s session, ok bool) {
+	p, _ := hs.c.config.prepare()
+	f := &hs.c.facts
+	s = session{
+		version:       tls.VersionTLS13,
+		suite:         f.suite.id,
+		created:       now,
+		authenticated: now,
+		lifetime:      p.ticketLifetime,
+		serverName:    f.serverName,
+		protocol:      f.protocol,
+		scope:         hs.c.config.SessionScope,
+		clientAuth:    hs.c.config.ClientAuth,
+		chain:         hs.chain,
+	}
+	if hs.session != nil {
+		s.authenticated = hs.session.authenticated
+		left := s.authenticated.Add(maxTicketLifetime).Sub(now).Truncate(time.Second)
+		s.lifetime = min(s.lifetime, left)
+	}
+	return s, s.lifetime > 0 && s.fitsTicket()
+}
+
+func randomUint32() uint32 {
+	var b [4]byte
+	rand.Read(b[:]) // never fails: it ends the program rather
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// greaseExtension returns one of the 16 extension types that RFC 8701 2 reserves for nobody:
+// 0x0a0a, 0x1a1a and so on.
+func greaseExtension(random uint32) wire.ExtensionType {
+	b := uint16(random<<4)&0xf0 | 0x0a
+	return wire.ExtensionType(b<<8 | b)
+}
