@@ -257,3 +257,22 @@ func TestMaxCertificateBytes(t *testing.T) {
 		}
 	}
 }
+
+// A Certificate over MaxCertificateBytes is refused by its header; one of as many bytes
+// is taken.
+func TestMaxCertificateBytesOfAPeer(t *testing.T) {
+	for _, over := range []int{0, 1} {
+		p := clientHandshake.puppet(t)
+		p.encryptedExtensions(nil)
+		p.certificate(nil)
+		length := len(p.last) - wire.HeaderLen
+		p.conn.config.MaxCertificateBytes = length - over // before the Conn sees any of it
+		if over > 0 {
+			p.wantAlert(AlertIllegalParameter, fmt.Sprintf("of %d bytes is over %d", length, length-over))
+			continue
+		}
+		if p.drive(); p.err != ErrWantRead {
+			t.Fatalf("%d bytes of %d: %v", length, p.conn.config.MaxCertificateBytes, p.err)
+		}
+	}
+}

@@ -128,7 +128,10 @@ func (r resetBehind) Read(p []byte) (int, error) {
 // The same within the handshake: the client's last flight, its data and its end arrive
 // together, and the tickets behind the handshake find nobody.
 func TestPeerThatIsGoneWhenTheHandshakeCompletes(t *testing.T) {
-	p := standardPair(t)
+	ca := newTestCA(t)
+	cc := clientFor(ca)
+	cc.Sessions = NewSessionCache(1)
+	p := newPair(t, cc, serverFor(ca.issue(t, keyECDSA, "example.org")))
 	p.client.tr.auto = false
 	deliver := func() { p.client.tr.out.delivered = len(p.client.tr.out.bytes) }
 	_ = p.client.conn.Handshake()
@@ -146,11 +149,7 @@ func TestPeerThatIsGoneWhenTheHandshakeCompletes(t *testing.T) {
 	p.client.tr.out.closed = true
 	deliver()
 	p.server.tr.writeErr = errReset
-	p.server.conn.SetTrace(func(s State) {
-		if s == StateConnected {
-			p.server.conn.appendRecords(record.Handshake, []byte{4, 0, 0, 0}) // stands for tickets
-		}
-	})
+	before := len(p.server.tr.out.bytes)
 	if err := p.server.conn.Handshake(); err != nil {
 		t.Fatalf("Handshake: %v", err)
 	}
@@ -159,6 +158,9 @@ func TestPeerThatIsGoneWhenTheHandshakeCompletes(t *testing.T) {
 	}
 	if err := p.server.read(100); err != io.EOF {
 		t.Fatal(err)
+	}
+	if p.server.conn.out.seq == 0 || len(p.server.tr.out.bytes) != before {
+		t.Fatalf("no ticket was sealed and lost: %d records", p.server.conn.out.seq)
 	}
 	if _, err := p.server.conn.Write([]byte("answer")); err != errReset {
 		t.Fatalf("Write: %v", err)
