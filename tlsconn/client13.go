@@ -123,14 +123,18 @@ func (hs *client13) sendClientHello() (State, error) {
 
 // makeShares makes a key share for each of the groups.
 func (hs *client13) makeShares(groups []tls.CurveID) error {
-	var classical *ecdh.PrivateKey
+	var x25519 *ecdh.PrivateKey // the hybrid's, which serves for X25519 alone too
 	for _, g := range groups {
+		var classical *ecdh.PrivateKey
+		if g == tls.X25519 {
+			classical = x25519
+		}
 		s, err := newClientShare(g, classical)
 		if err != nil {
 			return fmt.Errorf("internal: key share: %w", err)
 		}
 		if g == tls.X25519MLKEM768 {
-			classical = s.ecdh // X25519's, which the hybrid contains
+			x25519 = s.ecdh
 		}
 		hs.shares = append(hs.shares, s)
 		hs.hello.KeyShares = append(hs.hello.KeyShares, wire.KeyShare{Group: uint16(g), KeyExchange: s.public()})

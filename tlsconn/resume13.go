@@ -1,6 +1,7 @@
 package tlsconn
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
 	"crypto/tls"
@@ -61,7 +62,7 @@ func (hs *server13) awaitTicket() (State, error) {
 			return hs.resume(s)
 		}
 	}
-	return StateAwaitCertificate, nil
+	return hs.decided()
 }
 
 // usable returns the session of a ticket if it may be resumed here and now: a
@@ -80,6 +81,7 @@ func (hs *server13) usable(state []byte) *session {
 	suite := suiteByID(s.suite)
 	switch {
 	case s.version != tls.VersionTLS13 || suite == nil || suite.hash != f.suite.hash,
+		!slices.Contains(hs.hello.CipherSuites, s.suite), // RFC 8446 asks for the hash alone; the client has changed its mind
 		!s.fresh(p.now()),
 		s.serverName != f.serverName || s.protocol != f.protocol || s.scope != config.SessionScope,
 		s.clientAuth != config.ClientAuth:
@@ -95,26 +97,45 @@ func (hs *server13) usable(state []byte) *session {
 	return s
 }
 
-// resume takes the session, once the client has proved that it knows the PSK, and
-// has the chain of its beginning verified again: trust may have changed since.
+// resume takes the session, once the client has proved that it knows the PSK.
 func (hs *server13) resume(s *session) (State, error) {
 	hs.session = s
-	// RFC 8446 4.2.11: "the server MUST validate the corresponding binder value. If this
-	// value is not present or does not validate, the server MUST abort the handshake."
-	binder := hs.hello.PSKBinders[hs.offer.identity]
-	want := hs.binder(hs.d, hs.offer.binderHash[:hs.d.Size()])
-	if subtle.ConstantTimeCompare(binder, want) != 1 {
-		return 0, abort(AlertDecryptError, "client_hello: pre_shared_key: binder %d does not verify", hs.offer.identity)
+	if err := hs.checkBinder(); err != nil {
+		return 0, err
 	}
 	p, _ := hs.c.config.prepare()
 	f := &hs.c.facts
 	f.resumed = true
 	f.ageSkew = ageSkew(hs.hello.PSKIdentities[hs.offer.identity].ObfuscatedTicketAge, s, p.now())
-	if len(s.chain) > 0 {
-		hs.chain = s.chain
-		return StateAwaitVerification, hs.beginVerification(s.chain, Peer{Resumed: true})
+	return hs.decided()
+}
+
+// checkBinder verifies the binder of the identity that was taken. RFC 8446 4.2.11:
+// "the server MUST validate the corresponding binder value. If this value is not
+// present or does not validate, the server MUST abort the handshake."
+func (hs *server13) checkBinder() error {
+	want := hs.binder(hs.d, hs.offer.binderHash[:hs.d.Size()])
+	if subtle.ConstantTimeCompare(hs.hello.PSKBinders[hs.offer.identity], want) != 1 {
+		return abort(AlertDecryptError, "client_hello: pre_shared_key: binder %d does not verify", hs.offer.identity)
 	}
-	return StateSendServerHello, nil
+	return nil
+}
+
+// resumeAgain finds the identity that was taken in the second ClientHello. RFC 8446
+// 4.1.2 lets the client remove others, which do not fit the suite, and has it
+// compute the binder anew.
+func (hs *server13) resumeAgain(first *wire.ClientHello) error {
+	if !hs.hello.Has(wire.ExtPreSharedKey) {
+		return abort(AlertMissingExtension, "second client_hello: no pre_shared_key")
+	}
+	taken := first.PSKIdentities[hs.offer.identity].Identity
+	hs.offer.identity = slices.IndexFunc(hs.hello.PSKIdentities, func(id wire.PSKIdentity) bool {
+		return bytes.Equal(id.Identity, taken)
+	})
+	if hs.offer.identity < 0 {
+		return abort(AlertIllegalParameter, "second client_hello: pre_shared_key: an identity that fits is gone")
+	}
+	return hs.checkBinder()
 }
 
 // ageSkew is by how many seconds the client's view of a ticket's age is over ours

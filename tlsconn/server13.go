@@ -150,25 +150,35 @@ func (hs *server13) selectParameters() (State, error) {
 	f := &hs.c.facts
 	f.protocol, f.group = protocol, group
 	hs.start13(suite)
-	if shareOf(&hs.hello, group) == nil {
-		return StateSendHelloRetryRequest, nil
-	}
-	return hs.offered()
-}
-
-// offered adds the ClientHello that counts to the transcript, and turns to the
-// sessions that it offers.
-func (hs *server13) offered() (State, error) {
-	binders := hs.hello.BindersLen()
-	hs.transcript.Write(hs.helloRaw[:len(hs.helloRaw)-binders])
-	if hs.takesTickets() && binders > 0 {
-		copy(hs.offer.binderHash[:], hs.transcriptHash())
-	}
-	hs.transcript.Write(hs.helloRaw[len(hs.helloRaw)-binders:])
-	if hs.takesTickets() && binders > 0 {
+	hs.hashHello()
+	if hs.hello.Has(wire.ExtPreSharedKey) && hs.takesTickets() {
 		return StateAwaitTicket, nil
 	}
-	return StateAwaitCertificate, nil
+	return hs.decided()
+}
+
+// hashHello adds the ClientHello to the transcript, and keeps what its binders are
+// computed over.
+func (hs *server13) hashHello() {
+	binders := len(hs.helloRaw) - hs.hello.BindersLen()
+	hs.transcript.Write(hs.helloRaw[:binders])
+	copy(hs.offer.binderHash[:], hs.transcriptHash())
+	hs.transcript.Write(hs.helloRaw[binders:])
+}
+
+// decided goes on once it is known whether a session is resumed.
+func (hs *server13) decided() (State, error) {
+	switch {
+	case shareOf(&hs.hello, hs.c.facts.group) == nil:
+		return StateSendHelloRetryRequest, nil
+	case hs.session == nil:
+		return StateAwaitCertificate, nil
+	case len(hs.session.chain) > 0:
+		// Trust in the peer may have changed since the session began.
+		hs.chain = hs.session.chain
+		return StateAwaitVerification, hs.beginVerification(hs.chain, Peer{Resumed: true})
+	}
+	return StateSendServerHello, nil
 }
 
 // sendHelloRetryRequest asks for a share of the group that was selected (RFC
@@ -177,7 +187,6 @@ func (hs *server13) sendHelloRetryRequest() (State, error) {
 	if err := hs.c.endOfFlight(); err != nil {
 		return 0, err
 	}
-	hs.transcript.Write(hs.helloRaw)
 	hs.retryGroup = hs.c.facts.group
 	hs.c.facts.retried = true
 	hs.retryTranscript()
@@ -213,7 +222,13 @@ func (hs *server13) readSecondClientHello(m message) (State, error) {
 		return 0, err
 	}
 	hs.c.in.skipping = false
-	return hs.offered()
+	hs.hashHello()
+	if hs.session != nil {
+		if err := hs.resumeAgain(&first); err != nil {
+			return 0, err
+		}
+	}
+	return hs.decided()
 }
 
 // sendServerHello makes the shared secret, turns on protection and appends the
@@ -254,7 +269,7 @@ func (hs *server13) sendServerHello() (State, error) {
 	if err := hs.c.setReadSecret(&hs.clientHandshake); err != nil {
 		return 0, err
 	}
-	ee := wire.EncryptedExtensions{ALPN: []byte(f.protocol), ServerNameAck: hs.named && f.serverName != ""}
+	ee := wire.EncryptedExtensions{ALPN: []byte(f.protocol), ServerNameAck: hs.named && f.serverName != "" && hs.session == nil}
 	if limit := hs.hello.RecordSizeLimit; limit > 0 {
 		// RFC 8449 4: it counts the content type; ours is the greatest that there is.
 		hs.c.out.limitFragment(int(limit) - 1)
