@@ -1,9 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -16,8 +15,11 @@ type observed struct {
 	signed       int // how often any did
 	verified     int // how often the peer's chain was verified
 	verifyFailed bool
+	peer         *tlsconn.Peer         // as it was shown for verification
 	advertised   []string              // by a client, of ALPN
+	requested    bool                  // by a server: a certificate
 	schemes      []tls.SignatureScheme // that the peer accepts
+	authorities  [][]byte              // that a server names
 }
 
 func (o *observed) signedWith(credential int) {
@@ -29,88 +31,70 @@ func (o *observed) signedWith(credential int) {
 // refuses every client that offers any (RFC 7301 3.2).
 const neverOffered = "bogoshim: no protocol of yours"
 
-// config translates settings for the engine. What its callbacks see goes to seen.
-func (s *settings) config(seen *observed) (*tlsconn.Config, error) {
-	seen.selected = -1
-	config := &tlsconn.Config{ServerName: s.hostName}
-	for _, g := range s.groups() {
-		config.CurvePreferences = append(config.CurvePreferences, tls.CurveID(g))
-	}
-	if !s.server {
-		var err error
-		if config.NextProtos, err = parseProtocols(s.advertiseALPN); err != nil {
-			return nil, err
-		}
-		// Names do not count here, so the verification is all ours.
-		config.InsecureSkipVerify = true
-		config.VerifyPeer = func(peer *tlsconn.Peer) error { return s.verify(seen, peer.Certificates) }
-		return config, nil
-	}
-	switch {
-	case s.rejectALPN:
-		config.NextProtos = []string{neverOffered}
-	case s.selectALPN != "":
-		config.NextProtos = []string{s.selectALPN}
-	}
-	certs, err := s.certificates(seen)
+// config translates the settings for the engine. What its callbacks see goes to
+// x.seen.
+func (x *connection) config() (*tlsconn.Config, error) {
+	id, err := x.set.loadIdentity(&x.pending, &x.seen)
 	if err != nil {
 		return nil, err
 	}
-	config.Certificates = certs
-	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		seen.advertised, seen.schemes = hello.SupportedProtos, hello.SignatureSchemes
-		if s.failCert {
-			return nil, errors.New("the certificate callback fails")
-		}
-		return nil, nil // the engine chooses among Certificates
+	x.seen.selected = -1
+	if x.set.server {
+		return x.serverConfig(id), nil
 	}
-	return config, nil
+	return x.clientConfig(id)
 }
 
-// certificates loads the list of credentials and, last, the default one.
-func (s *settings) certificates(seen *observed) ([]tls.Certificate, error) {
-	var certs []tls.Certificate
-	for i := range s.credentials {
-		cert, err := s.credentials[i].load(func() { seen.signedWith(i) })
-		if err != nil {
-			return nil, fmt.Errorf("credential %d: %w", i, err)
-		}
-		certs = append(certs, cert)
+// commonConfig is what both roles configure.
+func (x *connection) commonConfig() *tlsconn.Config {
+	s := x.set
+	config := &tlsconn.Config{
+		Time:                x.process.time,
+		CurvePreferences:    curveIDs(s.groups()),
+		SignatureSchemes:    s.acceptedSchemes(),
+		MaxFragment:         s.maxFragment,
+		MaxCertificateBytes: s.maxCertList,
 	}
-	if s.credential.certFile == "" {
-		return certs, nil
-	}
-	cert, err := s.credential.load(func() { seen.signedWith(-1) })
-	if err != nil {
-		return nil, fmt.Errorf("default credential: %w", err)
-	}
-	return append(certs, cert), nil
+	x.installVerification(config)
+	return config
 }
 
-// verify is a client's verification of its peer. Without -verify-peer it is only
-// told what it would have found. The alerts are those of BoringSSL's two kinds of
-// callbacks.
-func (s *settings) verify(seen *observed, chain []*x509.Certificate) error {
-	if seen.verified++; seen.verified > 1 {
-		return broken("the peer's chain was verified twice")
+func curveIDs(groups []uint16) (ids []tls.CurveID) {
+	for _, g := range groups {
+		ids = append(ids, tls.CurveID(g))
 	}
-	err := errors.New("the test wants it to fail")
-	if !s.verifyFail {
-		err = nil
-		if s.verifyPeer && s.trustCert != "" {
-			err = verifyChain(chain, s.trustCert)
+	return ids
+}
+
+// defaultSchemes are the signature schemes that the runner assumes without
+// -verify-prefs.
+var defaultSchemes = []tls.SignatureScheme{
+	tls.ECDSAWithP256AndSHA256, tls.PSSWithSHA256, tls.PKCS1WithSHA256,
+	tls.ECDSAWithP384AndSHA384, tls.PSSWithSHA384, tls.PKCS1WithSHA384,
+	tls.PSSWithSHA512, tls.PKCS1WithSHA512,
+}
+
+// acceptedSchemes are those of -verify-prefs that the engine has. It has none of
+// SHA-1 and MD5, so it refuses a peer that signs so whatever is configured.
+func (s *settings) acceptedSchemes() (schemes []tls.SignatureScheme) {
+	if s.verifyPrefs == nil {
+		return defaultSchemes
+	}
+	for _, scheme := range s.verifyPrefs {
+		switch scheme := tls.SignatureScheme(scheme); scheme {
+		case tls.PKCS1WithSHA1, tls.ECDSAWithSHA1, md5SHA1, pkcs1Legacy:
+		default:
+			schemes = append(schemes, scheme)
 		}
 	}
-	seen.verifyFailed = err != nil
-	if err == nil || !s.verifyPeer {
-		return nil
-	}
-	alert := tlsconn.AlertHandshakeFailure
-	if s.customVerify {
-		alert = tlsconn.AlertCertificateUnknown
-	}
-	return &tlsconn.LocalAlertError{Alert: alert, Err: fmt.Errorf("certificate: %w", err)}
+	return schemes
 }
+
+// Schemes that the standard library has no names for.
+const (
+	md5SHA1     tls.SignatureScheme = 0xff01 // BoringSSL's number for what TLS 1.0 and 1.1 sign
+	pkcs1Legacy tls.SignatureScheme = 0x0420 // rsa_pkcs1_sha256_legacy
+)
 
 // parseProtocols splits a list of ALPN protocols, each with its length before it.
 func parseProtocols(list string) ([]string, error) {
@@ -131,3 +115,6 @@ func sameProtocols(got []string, list string) bool {
 	want, err := parseProtocols(list)
 	return err == nil && slices.Equal(got, want)
 }
+
+// sameOctets compares lists of byte strings.
+func sameOctets(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }

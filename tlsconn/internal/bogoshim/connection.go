@@ -5,25 +5,33 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn"
 )
 
 // connection is one connection to the runner.
 type connection struct {
-	set  *settings
-	conn *tlsconn.Conn
-	seen observed
+	process *process
+	set     *settings
+	resumes bool // a connection before it has a session to resume
+	conn    *tlsconn.Conn
+	seen    observed
 
-	// Of -async only.
-	metered *meteredTransport
-	pending pending
+	pending  pending
+	sessions sessions          // of a client
+	metered  *meteredTransport // of -async only
 }
 
 // connect makes one connection and runs it to its end.
-func connect(set *settings) error {
-	x := &connection{set: set}
-	config, err := set.config(&x.seen)
+func (p *process) connect(set *settings, resumes bool) error {
+	x := &connection{process: p, set: set, resumes: resumes}
+	x.pending.async = set.async
+	x.sessions = sessions{offer: p.session, pending: &x.pending}
+	if resumes && !set.server && p.session == nil {
+		return errNoOffer
+	}
+	config, err := x.config()
 	if err != nil {
 		return err
 	}
@@ -51,10 +59,12 @@ func connect(set *settings) error {
 	x.conn.SetWake(x.pending.wake)
 
 	err = x.exchange()
+	p.session = x.sessions.got
+	p.now = p.now.Add(time.Duration(set.resumptionDelay) * time.Second)
 	if err != nil {
 		// The alert may still be pending. Its peer may be gone, which is no news.
 		_ = x.drive("flush", x.conn.Flush)
-		if set.older(err) {
+		if x.older(err) {
 			err = unimplemented("the peer needs TLS 1.2 or before: %v", err)
 		}
 	}
@@ -164,14 +174,14 @@ func (x *connection) write(p []byte) error {
 	return x.drive("flush", x.conn.Flush)
 }
 
-// read reads once into p.
-func (x *connection) read(p []byte) (n int, err error) {
-	err = x.driveToEnd("read", func() (err error) {
-		n, err = x.conn.Read(p)
+// read calls Read or Peek until it gives something.
+func (x *connection) read(what string, call func([]byte) (int, error), p []byte) (n int, err error) {
+	err = x.driveToEnd(what, func() (err error) {
+		n, err = call(p)
 		return err
 	})
 	if (n > 0) == (err != nil) {
-		return n, broken("read: %d bytes with error %v", n, err)
+		return n, broken("%s: %d bytes with error %v", what, n, err)
 	}
 	return n, err
 }

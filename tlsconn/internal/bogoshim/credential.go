@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 )
 
@@ -16,11 +15,15 @@ import (
 type credential struct {
 	certFile, keyFile string
 	signingPrefs      []uint16
+	ocsp              []byte
+	scts              [][]byte
+	issuerBound       bool // only for peers that name its issuer
 }
 
-// load reads the files. used is called when the engine signs with the key.
-func (c *credential) load(used func()) (tls.Certificate, error) {
-	var cert tls.Certificate
+// load reads the files. used is called when the engine signs with the key, which
+// is pending first if p says so.
+func (c *credential) load(p *pending, used func()) (tls.Certificate, error) {
+	cert := tls.Certificate{OCSPStaple: c.ocsp, SignedCertificateTimestamps: c.scts}
 	chain, err := loadChain(c.certFile)
 	if err != nil {
 		return cert, err
@@ -31,21 +34,13 @@ func (c *credential) load(used func()) (tls.Certificate, error) {
 	}
 	cert.Certificate = chain
 	cert.PrivateKey = &noticedSigner{key, used}
+	if p.async {
+		cert.PrivateKey = &laterSigner{key, used, p}
+	}
 	for _, s := range c.signingPrefs {
 		cert.SupportedSignatureAlgorithms = append(cert.SupportedSignatureAlgorithms, tls.SignatureScheme(s))
 	}
 	return cert, nil
-}
-
-// noticedSigner tells that its key has signed.
-type noticedSigner struct {
-	crypto.Signer
-	used func()
-}
-
-func (n *noticedSigner) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	n.used()
-	return n.Signer.Sign(rand, digest, opts)
 }
 
 // loadChain reads a chain of PEM certificates, as DER and unparsed: some tests
@@ -91,48 +86,35 @@ func loadKey(file string) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// sameChain compares what a peer sent with the chain in a file.
-func sameChain(got []*x509.Certificate, file string) error {
-	want, err := loadChain(file)
-	if err != nil {
-		return err
+// errTimestamps refuses a list of SCTs that nobody may send.
+var errTimestamps = errors.New("signed certificate timestamps: not a list of RFC 6962 3.3")
+
+// parseTimestamps takes a SignedCertificateTimestampList apart.
+func parseTimestamps(list []byte) (timestamps [][]byte, err error) {
+	all := cut16(&list)
+	if len(all) == 0 || len(list) > 0 {
+		return nil, errTimestamps
 	}
-	if len(got) != len(want) {
-		return fmt.Errorf("the peer sent %d certificates instead of %d", len(got), len(want))
-	}
-	for i := range got {
-		if !bytes.Equal(got[i].Raw, want[i]) {
-			return fmt.Errorf("certificate %d of the peer is not the expected one", i)
+	for len(all) > 0 {
+		sct := cut16(&all)
+		if len(sct) == 0 {
+			return nil, errTimestamps
 		}
+		timestamps = append(timestamps, sct)
 	}
-	return nil
+	return timestamps, nil
 }
 
-// verifyChain finds a path from a peer's chain to the root in file. The tests'
-// certificates are not made for the name of a host.
-func verifyChain(chain []*x509.Certificate, file string) error {
-	roots, err := loadChain(file)
-	if err != nil {
-		return err
+// cut16 takes what follows a length of two bytes off b; nothing if b is too short.
+func cut16(b *[]byte) []byte {
+	if len(*b) < 2 {
+		return nil
 	}
-	opts := x509.VerifyOptions{
-		Roots:         x509.NewCertPool(),
-		Intermediates: x509.NewCertPool(),
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	n := 2 + int(binary.BigEndian.Uint16(*b))
+	if n > len(*b) {
+		return nil
 	}
-	for _, der := range roots {
-		root, err := x509.ParseCertificate(der)
-		if err != nil {
-			return err
-		}
-		opts.Roots.AddCert(root)
-	}
-	if len(chain) == 0 {
-		return errors.New("no certificate to verify")
-	}
-	for _, c := range chain[1:] {
-		opts.Intermediates.AddCert(c)
-	}
-	_, err = chain[0].Verify(opts)
-	return err
+	part := (*b)[2:n]
+	*b = (*b)[n:]
+	return part
 }

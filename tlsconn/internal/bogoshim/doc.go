@@ -14,17 +14,30 @@
 //
 // # Design
 //
-// Arguments become settings (flags.go, settings.go), one set for each kind of
-// connection. What the engine cannot honour yet is refused in one place
-// (unimplemented.go) before anything is dialed. Settings become a tlsconn.Config
-// with its certificates (config.go, credential.go), which reports what its
-// callbacks saw. A connection runs the steps of the contract (connection.go,
-// exchange.go) and is then held against what the test expects (expect.go).
+// Arguments become settings (flags.go, flagtable.go, settings.go), one set for each
+// kind of connection. What the engine cannot do yet is refused in one place
+// (unimplemented.go) before anything is dialed. What the connections of a test
+// share, time, the ticket key and the client's session, is the process's
+// (session.go, ticket.go). Settings become a tlsconn.Config (config.go, client.go,
+// server.go) with its credentials (credential.go, identity.go, signer.go) and the
+// verification of the peer (verify.go); its callbacks note what they saw. A
+// connection runs the steps of the contract (connection.go, exchange.go) and is
+// then held against what the test expects (expect.go).
 //
 // With -async everything that can be re-invoked is. Between the engine and the
 // socket stands a transport with a quota of bytes for each direction, both zero at
 // first (metered.go): every want is granted one byte. Operations that the engine
-// hands out are pending twice before they complete (pending.go). After each call
-// the answer is held against Conn.Wants, as an event loop would rely on it, and a
-// final error has to come again.
+// hands out, and the answers of all callbacks, are pending twice before they
+// complete (pending.go). After each call the answer is held against Conn.Wants, as
+// an event loop would rely on it, and a final error has to come again. No callback
+// may be asked the same thing twice.
+//
+// # Where the shim decides for the engine
+//
+// Without -async the engine chooses among its own certificates. BoringSSL differs
+// from it, and from RFC 8446 4.4.2, where a client has credentials and none fits: it
+// fails, as the shim's callback does then. With -async the credentials come from the
+// callbacks only, and so does the choice. Preferences that depend on the client
+// (-curves-flags) are what the inspection of the ClientHello is for. A peer that was
+// verified when a session began is verified again only if the test says so.
 package main

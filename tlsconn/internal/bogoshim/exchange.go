@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -16,10 +18,11 @@ func (x *connection) exchange() error {
 			return err
 		}
 	}
-	if s.exportLength > 0 {
-		if err := x.export(); err != nil {
-			return err
-		}
+	if err := x.export(); err != nil {
+		return err
+	}
+	if s.sendAlert {
+		return x.abort()
 	}
 	unfinished, err := x.writeFirst()
 	if err != nil {
@@ -30,6 +33,9 @@ func (x *connection) exchange() error {
 		if clean, err = x.echo(unfinished); err != nil {
 			return err
 		}
+	}
+	if err := x.expectSession(); err != nil {
+		return err
 	}
 	if !s.checkCloseNotify {
 		return nil // close_notify is neither sent nor demanded
@@ -58,13 +64,35 @@ func (x *connection) handshake() error {
 	return nil
 }
 
-// export writes keying material, which the runner compares with its own.
+// export writes what the runner compares with its own: keying material, and the
+// traffic secrets of both directions with their length, little-endian, before them.
 func (x *connection) export() error {
-	material, err := x.conn.ExportKeyingMaterial(x.set.exportLabel, []byte(x.set.exportContext), x.set.exportLength)
+	if n := x.set.exportLength; n > 0 {
+		material, err := x.conn.ExportKeyingMaterial(x.set.exportLabel, []byte(x.set.exportContext), n)
+		if err != nil {
+			return err
+		}
+		if err := x.write(material); err != nil {
+			return err
+		}
+	}
+	if !x.set.exportTrafficSecrets {
+		return nil
+	}
+	secrets, err := x.conn.TrafficSecrets()
 	if err != nil {
 		return err
 	}
-	return x.write(material)
+	read, write := secrets.Receive.Secret, secrets.Send.Secret
+	out := binary.LittleEndian.AppendUint16(nil, uint16(len(read)))
+	return x.write(append(append(out, read...), write...))
+}
+
+// abort ends the connection with an alert of the runner's choice.
+func (x *connection) abort() error {
+	const decompressionFailure tlsconn.Alert = 30
+	reason := errors.New("the test wants it to end")
+	return x.drive("abort", func() error { return x.conn.Abort(decompressionFailure, reason) })
 }
 
 // writeFirst writes before anything is read, if the test says so. unfinished is
@@ -84,11 +112,7 @@ func (x *connection) writeFirst() (unfinished bool, err error) {
 		return true, nil
 	case s.differentSizes:
 		for _, size := range []int{0, 1, 255, 256, 257, 16383, 16384, 16385, 32767, 32768, 32769} {
-			data := make([]byte, size)
-			for i := range data {
-				data[i] = 0x42
-			}
-			if err := x.write(data); err != nil {
+			if err := x.write(bytes.Repeat([]byte{0x42}, size)); err != nil {
 				return false, err
 			}
 		}
@@ -112,7 +136,7 @@ func (x *connection) echo(unfinished bool) (clean bool, err error) {
 				return false, err
 			}
 		}
-		n, err := x.read(buf)
+		n, err := x.receive(buf)
 		switch err {
 		case nil:
 		case io.EOF:
@@ -147,6 +171,25 @@ func (x *connection) echo(unfinished bool) (clean bool, err error) {
 	}
 }
 
+// receive reads once into buf, with -peek-then-read after it has looked at the
+// same bytes twice.
+func (x *connection) receive(buf []byte) (int, error) {
+	if !x.set.peekThenRead {
+		return x.read("read", x.conn.Read, buf)
+	}
+	n, err := x.read("peek", x.conn.Peek, buf)
+	if err != nil {
+		return n, err
+	}
+	for _, call := range []func([]byte) (int, error){x.conn.Peek, x.conn.Read} {
+		again := make([]byte, n)
+		if m, err := call(again); m != n || err != nil || !bytes.Equal(again, buf[:n]) {
+			return 0, broken("after a peek of %q: got %q, %v", buf[:n], again[:m], err)
+		}
+	}
+	return n, nil
+}
+
 func (x *connection) updateKey() error {
 	return x.drive("key update", func() error { return x.conn.KeyUpdate(false) })
 }
@@ -157,7 +200,7 @@ func (x *connection) shutdown(clean bool) error {
 		return err
 	}
 	if x.set.shimShutsDown {
-		n, err := x.read(make([]byte, 1))
+		n, err := x.read("read", x.conn.Read, make([]byte, 1))
 		if n > 0 {
 			return errors.New("shutdown: application data instead of close_notify")
 		}

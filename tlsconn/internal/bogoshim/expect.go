@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -16,9 +18,11 @@ func (x *connection) expect() error {
 	case !state.HandshakeComplete:
 		return broken("Handshake returned nil, but HandshakeComplete is false")
 	case x.set.async && x.pending.begun == 0:
-		return broken("neither a signature nor a verification was pending")
+		return broken("no operation was pending")
 	}
-	for _, check := range []func(*tlsconn.ConnectionState) error{x.expectNegotiated, x.expectNames, x.expectPeer} {
+	for _, check := range []func(*tlsconn.ConnectionState) error{
+		x.expectNegotiated, x.expectNames, x.expectResumption, x.expectCalls, x.expectPeer, x.expectStapled,
+	} {
 		if err := check(&state); err != nil {
 			return err
 		}
@@ -48,12 +52,12 @@ func (x *connection) expectNegotiated(state *tlsconn.ConnectionState) error {
 	}
 	switch {
 	case s.expectHRR && !state.HelloRetryRequest:
-		return fmt.Errorf("expected a HelloRetryRequest")
+		return errors.New("expected a HelloRetryRequest")
 	case s.expectNoHRR && state.HelloRetryRequest:
-		return fmt.Errorf("unexpected HelloRetryRequest")
+		return errors.New("unexpected HelloRetryRequest")
 	// TLS 1.3 has by design what these extensions added to TLS 1.2.
 	case (s.expectExtendedMasterSecret || s.expectReneg) && state.Version < tls.VersionTLS13:
-		return fmt.Errorf("expected extended_master_secret or renegotiation_info")
+		return errors.New("expected extended_master_secret or renegotiation_info")
 	}
 	return nil
 }
@@ -78,33 +82,77 @@ func (x *connection) expectNames(state *tlsconn.ConnectionState) error {
 	return nil
 }
 
-// expectPeer checks certificates and signatures of both sides.
+// expectResumption checks whether a session was resumed, and how old a server
+// thought its ticket to be.
+func (x *connection) expectResumption(state *tlsconn.ConnectionState) error {
+	if want := x.resumes && !x.set.expectSessionMiss; state.DidResume != want {
+		return fmt.Errorf("expected a resumption: %t, got one: %t", want, state.DidResume)
+	}
+	if want := x.set.expectTicketAgeSkew; x.resumes && want != 0 && int(state.TicketAgeSkew.Seconds()) != want {
+		return fmt.Errorf("expected a ticket age that is off by %d s, got %v", want, state.TicketAgeSkew)
+	}
+	return nil
+}
+
+// expectSession checks, at the end, that a client holds a session of this
+// connection.
+func (x *connection) expectSession() error {
+	if x.set.server || x.set.shimShutsDown {
+		return nil
+	}
+	if want, got := !x.set.expectNoSession, x.sessions.got != nil; got != want {
+		return fmt.Errorf("expected a session: %t, got one: %t", want, got)
+	}
+	return nil
+}
+
+// expectPeer checks certificates and signatures of both sides. A resumption has no
+// signature to tell of, and BoringSSL's memory of that and of the verdict on the peer
+// is not asked for.
 func (x *connection) expectPeer(state *tlsconn.ConnectionState) error {
-	s := x.set
+	s, seen := x.set, &x.seen
+	scheme := state.SignatureScheme
+	if s.server {
+		scheme = state.ClientSignatureScheme
+	}
 	switch {
-	case !s.server && s.expectScheme != 0 && int(state.SignatureScheme) != s.expectScheme:
-		return fmt.Errorf("expected the peer to sign with %#04x, got %#04x", s.expectScheme, uint16(state.SignatureScheme))
+	case s.expectScheme != 0 && !state.DidResume && int(scheme) != s.expectScheme:
+		return fmt.Errorf("expected the peer to sign with %#04x, got %#04x", s.expectScheme, uint16(scheme))
 	case s.expectNoPeerCert && state.PeerCertificates != nil:
-		return fmt.Errorf("unexpected certificate of the peer")
-	case !s.expectNoPeerCert && !s.server && state.PeerCertificates == nil:
-		return fmt.Errorf("expected a certificate of the peer")
-	case !s.server && x.seen.verified != 1:
-		return broken("the peer's chain was verified %d times", x.seen.verified)
-	case s.server && x.seen.signed != 1:
-		return broken("the private key signed %d times", x.seen.signed)
-	case s.expectVerifyRes && x.seen.verifyFailed != s.verifyFail:
-		return fmt.Errorf("expected the verification to fail: %t, it did: %t", s.verifyFail, x.seen.verifyFailed)
-	case s.expectSelectedCredential != nil && *s.expectSelectedCredential != x.seen.selected:
-		return fmt.Errorf("expected credential %d, got %d", *s.expectSelectedCredential, x.seen.selected)
+		return errors.New("unexpected certificate of the peer")
+	case !s.expectNoPeerCert && (!s.server || s.requireAnyCert) && state.PeerCertificates == nil:
+		return errors.New("expected a certificate of the peer")
+	case s.expectVerifyRes && seen.verified > 0 && seen.verifyFailed != s.verifyFail:
+		return fmt.Errorf("expected the verification to fail: %t, it did: %t", s.verifyFail, seen.verifyFailed)
+	case s.expectSelectedCredential != nil && *s.expectSelectedCredential != seen.selected:
+		return fmt.Errorf("expected credential %d, got %d", *s.expectSelectedCredential, seen.selected)
+	case s.expectClientCAs != nil && !sameOctets(seen.authorities, s.expectClientCAs):
+		return fmt.Errorf("expected the server to name %x, got %x", s.expectClientCAs, seen.authorities)
 	}
 	if s.expectPeerVerifyPrefs != nil {
-		same := slices.EqualFunc(x.seen.schemes, s.expectPeerVerifyPrefs, func(a tls.SignatureScheme, b uint16) bool { return uint16(a) == b })
+		same := slices.EqualFunc(seen.schemes, s.expectPeerVerifyPrefs, func(a tls.SignatureScheme, b uint16) bool { return uint16(a) == b })
 		if !same {
-			return fmt.Errorf("expected the peer to accept the schemes %#04x, got %#04x", s.expectPeerVerifyPrefs, x.seen.schemes)
+			return fmt.Errorf("expected the peer to accept the schemes %#04x, got %#04x", s.expectPeerVerifyPrefs, seen.schemes)
 		}
 	}
 	if s.expectPeerCertFile != "" {
 		return sameChain(state.PeerCertificates, s.expectPeerCertFile)
+	}
+	return nil
+}
+
+// expectStapled checks what came with the peer's certificate, as its verification
+// was shown it.
+func (x *connection) expectStapled(*tlsconn.ConnectionState) error {
+	peer := x.seen.peer
+	if peer == nil {
+		peer = new(tlsconn.Peer)
+	}
+	switch s := x.set; {
+	case s.expectOCSP != nil && !bytes.Equal(peer.OCSPResponse, s.expectOCSP):
+		return fmt.Errorf("expected the OCSP response %x, got %x", s.expectOCSP, peer.OCSPResponse)
+	case s.expectSCTs != nil && !sameOctets(peer.SignedCertificateTimestamps, s.expectSCTs):
+		return fmt.Errorf("expected the SCTs %x, got %x", s.expectSCTs, peer.SignedCertificateTimestamps)
 	}
 	return nil
 }

@@ -58,18 +58,47 @@ func TestWhatIsNotImplementedEndsWithItsExitCode(t *testing.T) {
 		{"-no-such-flag"},
 		{"-port"},
 		{"-port", "many"},
+		{"-ocsp-response", "no base64"},
+		{"-use-client-ca-list", "no hex"},
 		{"-on-resume-no-such-flag"},
-		{"-resume-count", "1"},
 		{"-max-version", "771"},
+		{"-resume-count", "1", "-on-resume-no-tls13"},
 		{"-no-tls13"},
-		{"-server", "-require-any-client-certificate"},
-		{"-cert-file", "of a client"},
-		{"-curves", "29", "-curves", "4588"}, // a client's hybrid group that is not the first
-		{"-server", "-curves", "514"},
-		{"-server", "-signing-prefs", "2054", "-signing-prefs", "2052"},
+		{"-curves", "1"},
+		{"-expect-early-data-reason", "accepted"},
+		{"-ticket-key", "AAAA"},
 	} {
 		if code := exitCode(run(args)); code != exitUnimplemented {
 			t.Errorf("%q: exit code %d, want %d", args, code, exitUnimplemented)
+		}
+	}
+}
+
+func TestTimestampsThatNobodyMaySendFail(t *testing.T) {
+	for _, list := range []string{"", "AAA=", "AAEA", "AAIAAA==", "AAYABAUGBwgA"} {
+		if code := exitCode(run([]string{"-signed-cert-timestamps", list})); code != exitFailed {
+			t.Errorf("%q: exit code %d, want %d", list, code, exitFailed)
+		}
+	}
+	sets, err := parse([]string{"-signed-cert-timestamps", "AAYABAUGBwg="})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := sets.initial.credential.scts, [][]byte{{5, 6, 7, 8}}; !sameOctets(got, want) {
+		t.Errorf("timestamps %x, want %x", got, want)
+	}
+}
+
+func TestNamesAreAListInHexadecimal(t *testing.T) {
+	for value, want := range map[string][][]byte{
+		"<NULL>": nil, "<EMPTY>": nil, "3000": {{0x30, 0}}, "3000,3001": {{0x30, 0}, {0x30, 1}},
+	} {
+		sets, err := parse([]string{"-use-client-ca-list", value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sets.initial.clientCAs; !sameOctets(got, want) {
+			t.Errorf("%s: names %x, want %x", value, got, want)
 		}
 	}
 }

@@ -69,12 +69,16 @@ func run(args []string) error {
 	if err := sets.unimplemented(); err != nil {
 		return err
 	}
+	p, err := newProcess(&sets.initial)
+	if err != nil {
+		return err
+	}
 	for i := range 1 + sets.initial.resumeCount {
 		set := &sets.initial
 		if i > 0 {
 			set = &sets.resume
 		}
-		if err := connect(set); err != nil {
+		if err := p.connect(set, i > 0); err != nil {
 			return fmt.Errorf("connection %d: %w", i+1, err)
 		}
 	}

@@ -34,22 +34,3 @@ func TestMeteredTransportMovesItsQuotaAndNoMore(t *testing.T) {
 		t.Fatalf("read at the end: %d, %v", n, err)
 	}
 }
-
-func TestPendingOperationCompletesWhenAskedTwice(t *testing.T) {
-	var p pending
-	if err := p.advance(); exitCode(err) != exitBroken {
-		t.Fatalf("nothing is pending: %v", err)
-	}
-	runs := 0
-	p.offload(func() { runs++; p.wake() })
-	for asked, want := range []int{0, 1} {
-		if err := p.advance(); err != nil || runs != want {
-			t.Fatalf("asked %d times: ran %d times, %v", asked+1, runs, err)
-		}
-	}
-	p.offload(func() {})
-	_ = p.advance() // the first of two
-	if err := p.advance(); exitCode(err) != exitBroken {
-		t.Fatalf("an operation that does not wake its owner: %v", err)
-	}
-}

@@ -18,6 +18,7 @@ type settingsSet struct {
 type settings struct {
 	// The process.
 	port, shimID, resumeCount int
+	resumptionDelay           int // seconds that pass after the connection
 	ipv6                      bool
 
 	// How the engine is driven.
@@ -28,39 +29,52 @@ type settings struct {
 	noTLS1, noTLS11, noTLS12, no13 bool
 
 	// What is negotiated.
-	curves                      []uint16
-	hostName                    string
-	advertiseALPN, selectALPN   string
-	declineALPN, rejectALPN     bool
-	useEarlyCallback            bool
-	failEarlyCallback, failCert bool
+	curves, curveFlags                 []uint16
+	keyShares, groupsHint              []uint16
+	noKeyShares                        bool
+	hostName                           string
+	noServerNameAck                    bool
+	advertiseALPN, selectALPN          string
+	declineALPN, rejectALPN, emptyALPN bool
+	allowUnknownALPN                   bool
+	maxFragment, maxCertList           int
+	inspect, failInspection, failCert  bool
+	requestOCSP, requestSCTs           bool
 
 	// Whom to be: a credential of its own, and a list that is tried before it.
 	credential  credential
 	credentials []credential
 
 	// Whom to trust.
-	trustCert                              string
-	verifyPeer, verifyFail, requestAnyCert bool
-	customVerify, expectVerifyRes          bool
+	trustCert                               string
+	verifyPeer, verifyFail, requireAnyCert  bool
+	customVerify, expectVerifyRes, reverify bool
+	verifyPrefs                             []uint16
+	clientCAs                               [][]byte
+
+	// Sessions.
+	ticketKey            []byte
+	noTicket, skipTicket bool
 
 	// What to do once connected.
-	exportLength                            int
-	exportLabel, exportContext              string
-	shimWritesFirst, shimShutsDown          bool
-	initialWrite                            string
-	repeatInitialWrite, readSize            int
-	unfinishedWrite                         bool
-	keyUpdate, keyUpdateBeforeRead          bool
-	checkCloseNotify                        bool
-	noOpExtraHandshake, handshakeTwice      bool
-	exporterBetweenReads, differentSizes    bool
-	expectExtendedMasterSecret, expectReneg bool
+	exportLength                       int
+	exportLabel, exportContext         string
+	exportTrafficSecrets               bool
+	shimWritesFirst, shimShutsDown     bool
+	initialWrite                       string
+	repeatInitialWrite, readSize       int
+	unfinishedWrite, peekThenRead      bool
+	keyUpdate, keyUpdateBeforeRead     bool
+	checkCloseNotify, sendAlert        bool
+	noOpExtraHandshake, handshakeTwice bool
+	exporterBetweenReads               bool
+	differentSizes                     bool
 
 	// What to expect.
 	expectVersion, expectCurve, expectScheme        int
 	expectCipher, expectCipherAES, expectCipherSoft int
 	expectHRR, expectNoHRR                          bool
+	expectExtendedMasterSecret, expectReneg         bool
 	expectServerName, expectALPN                    string
 	expectNoServerName                              bool
 	expectAdvertisedALPN                            string
@@ -68,6 +82,12 @@ type settings struct {
 	expectPeerCertFile                              string
 	expectNoPeerCert                                bool
 	expectSelectedCredential                        *int
+	expectClientCAs                                 [][]byte
+	expectOCSP                                      []byte
+	expectSCTs                                      [][]byte
+	expectSessionMiss, expectNoSession              bool
+	expectTicketAgeSkew                             int
+	expectEarlyDataReason                           string
 }
 
 func newSettings() settings {

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"slices"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn"
+)
+
+// clientConfig is a client's.
+func (x *connection) clientConfig(id identity) (*tlsconn.Config, error) {
+	s, seen := x.set, &x.seen
+	config := x.commonConfig()
+	var err error
+	if config.NextProtos, err = parseProtocols(s.advertiseALPN); err != nil {
+		return nil, err
+	}
+	config.ServerName, config.AllowUnknownProtocol = s.hostName, s.allowUnknownALPN
+	config.KeyShares = s.shares()
+	config.RequestOCSP, config.RequestSCTs = s.requestOCSP, s.requestSCTs
+	config.Sessions, config.SessionKey = &x.sessions, sessionName
+	if !s.async {
+		id.install(config)
+	}
+	config.ChooseClientCertificate = func(request *tls.CertificateRequestInfo, c *tlsconn.Completion[*tls.Certificate]) {
+		answer(&x.pending, askCertificate, c, func() (*tls.Certificate, error) {
+			seen.requested = true
+			seen.schemes, seen.authorities = request.SignatureSchemes, request.AcceptableCAs
+			if s.failCert {
+				return nil, errors.New("the certificate callback fails")
+			}
+			cert, err := id.choose(request.SignatureSchemes, request.AcceptableCAs)
+			if err != nil || s.async {
+				return cert, err
+			}
+			return nil, nil // the engine chooses
+		})
+	}
+	return config, nil
+}
+
+// shares are the groups to send a share of, by the runner's rules: the first one
+// that the server is thought to have, else those that are set, else the first one
+// with a post-quantum KEM and the first one without. Nil is the engine's choice, the
+// same with a hybrid at the head of the groups, and without any.
+func (s *settings) shares() []tls.CurveID {
+	groups := curveIDs(s.groups())
+	for _, g := range groups {
+		if slices.Contains(s.groupsHint, uint16(g)) {
+			return []tls.CurveID{g}
+		}
+	}
+	switch {
+	case s.noKeyShares:
+		return []tls.CurveID{}
+	case s.keyShares != nil:
+		return curveIDs(s.keyShares)
+	}
+	classical, quantum := slices.IndexFunc(groups, isClassical), slices.IndexFunc(groups, isQuantum)
+	if classical < 0 || quantum <= 0 {
+		return nil
+	}
+	return []tls.CurveID{groups[min(classical, quantum)], groups[max(classical, quantum)]}
+}
+
+const mlkem1024 tls.CurveID = 0x0202
+
+func isQuantum(g tls.CurveID) bool   { return g == tls.X25519MLKEM768 || g == mlkem1024 }
+func isClassical(g tls.CurveID) bool { return !isQuantum(g) }

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"crypto/tls"
+	"slices"
+	"testing"
+)
+
+func TestKeySharesFollowTheRunnersRules(t *testing.T) {
+	const x25519, p256, p384, hybrid, kem = 29, 23, 24, 4588, 514
+	tests := []struct {
+		name string
+		set  settings
+		want []tls.CurveID
+	}{
+		{"the engine's choice", settings{}, nil},
+		{"no hybrid: the engine's", settings{curves: []uint16{x25519, p256}}, nil},
+		{"only a hybrid: the engine's", settings{curves: []uint16{hybrid}}, nil},
+		{"the first one and the hybrid behind it", settings{curves: []uint16{x25519, p256, hybrid}}, []tls.CurveID{x25519, hybrid}},
+		{"those that are set", settings{keyShares: []uint16{p256}}, []tls.CurveID{p256}},
+		{"none", settings{noKeyShares: true}, []tls.CurveID{}},
+		{"our first that the server has", settings{curves: []uint16{kem, x25519, hybrid}, groupsHint: []uint16{hybrid, x25519}, keyShares: []uint16{kem}}, []tls.CurveID{x25519}},
+		{"those that are set, as the server has none of ours", settings{groupsHint: []uint16{1}, keyShares: []uint16{p384}}, []tls.CurveID{p384}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := tt.set.shares()
+			if !slices.Equal(got, tt.want) || (got == nil) != (tt.want == nil) {
+				t.Errorf("shares %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestClientDecidesBetweenGroupsOfEqualPreference(t *testing.T) {
+	tests := []struct {
+		name                string
+		flags               []uint16
+		ours, clients, want []tls.CurveID
+	}{
+		{"without flags", nil, []tls.CurveID{1, 2, 3}, []tls.CurveID{3, 2, 1}, []tls.CurveID{1, 2, 3}},
+		{"a pair", []uint16{1, 0, 0}, []tls.CurveID{1, 2, 3}, []tls.CurveID{3, 2, 1}, []tls.CurveID{2, 1, 3}},
+		{"the last pair", []uint16{0, 1, 0}, []tls.CurveID{1, 2, 3}, []tls.CurveID{3, 2, 1}, []tls.CurveID{1, 3, 2}},
+		{"all", []uint16{1, 1, 0}, []tls.CurveID{1, 2, 3}, []tls.CurveID{3, 1}, []tls.CurveID{3, 1, 2}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := settings{curveFlags: tt.flags}
+			if got := s.orderGroups(slices.Clone(tt.ours), tt.clients); !slices.Equal(got, tt.want) {
+				t.Errorf("groups %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

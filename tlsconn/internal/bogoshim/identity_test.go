@@ -1,0 +1,79 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"testing"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn"
+)
+
+func TestFirstCredentialThatFitsIsChosen(t *testing.T) {
+	p256, pss := []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}, []tls.SignatureScheme{tls.PSSWithSHA256}
+	one := tlsCredential{schemes: p256}
+	other := tlsCredential{schemes: pss}
+	bound := tlsCredential{schemes: p256, issuerBound: true}
+	useless := tlsCredential{}
+	tests := []struct {
+		name    string
+		id      identity
+		schemes []tls.SignatureScheme
+		want    int // -1 for none
+		err     error
+	}{
+		{"none to choose from", nil, p256, -1, nil},
+		{"the first of two", identity{one, other}, append(pss, p256...), 0, nil},
+		{"the only one whose scheme the peer accepts", identity{one, other}, pss, 1, nil},
+		{"no common scheme", identity{one}, pss, -1, errNoCommonScheme},
+		{"a key without a scheme of TLS 1.3", identity{useless}, pss, -1, errNoCommonScheme},
+		{"bound to an issuer that is not named", identity{bound}, p256, -1, errNoIssuer},
+		{"the one behind it", identity{bound, one}, p256, 1, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := tt.id.choose(tt.schemes, nil)
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("error %v, want %v", err, tt.err)
+			}
+			var local *tlsconn.LocalAlertError
+			if err != nil && (!errors.As(err, &local) || local.Alert != tlsconn.AlertHandshakeFailure) {
+				t.Errorf("error %v is no handshake_failure", err)
+			}
+			switch {
+			case tt.want < 0 && got != nil:
+				t.Error("one was chosen all the same")
+			case tt.want >= 0 && got != &tt.id[tt.want].Certificate:
+				t.Errorf("chosen: not credential %d", tt.want)
+			}
+		})
+	}
+}
+
+func TestCredentialIsIssuedByWhoeverIssuedAPartOfItsChain(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "itself"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := tlsCredential{Certificate: tls.Certificate{Certificate: [][]byte{der}}}
+	if !c.issuedBy([][]byte{{0x30, 0}, cert.RawIssuer}) {
+		t.Error("its issuer is not found")
+	}
+	if c.issuedBy([][]byte{{0x30, 0}}) || c.issuedBy(nil) {
+		t.Error("an issuer that is not its own is found")
+	}
+}
