@@ -3,6 +3,7 @@ package reactor
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/tls"
 	"io"
 	"net"
 	"path/filepath"
@@ -325,5 +326,20 @@ func TestConnIsSmall(t *testing.T) {
 	t.Logf("Conn %d bytes, slot and timer %d", conn, rest)
 	if conn > 160 || rest > 32 {
 		t.Errorf("Conn has %d bytes, slot and timer %d; want at most 160 and 32", conn, rest)
+	}
+}
+
+func TestCallbacksAreToldTheAddresses(t *testing.T) {
+	r := newReactor(t, Config{})
+	cert := issue(ecdsaKey())
+	told := make(chan net.Conn, 1)
+	config := &tlsconn.Config{GetCertificate: func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		told <- info.Conn
+		return &cert, nil
+	}}
+	addr := serveEach(t, r, config, func(*Conn) Handler { return &echoes{} })
+	conn := dialTLS(t, addr)
+	if c := <-told; c.RemoteAddr().String() != conn.LocalAddr().String() || c.LocalAddr().String() != addr {
+		t.Errorf("%v and %v", c.LocalAddr(), c.RemoteAddr())
 	}
 }

@@ -3,6 +3,7 @@ package reactor
 import (
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -15,6 +16,10 @@ import (
 // socket is a Conn seen as a tlsconn.Transport: the raw, non-blocking descriptor. It is the same memory,
 // so a connection has no second object for it.
 type socket Conn
+
+// LocalAddr and RemoteAddr are what tlsconn tells callbacks as a ClientHelloInfo's Conn.
+func (s *socket) LocalAddr() net.Addr  { return (*Conn)(s).LocalAddr() }
+func (s *socket) RemoteAddr() net.Addr { return (*Conn)(s).RemoteAddr() }
 
 // Read is read(2). After a short read it says ErrWouldBlock for the rest of the turn without asking: the
 // socket was empty, and epoll tells when it is not.
