@@ -154,7 +154,7 @@ var unhonoured = []struct {
 	{"GetEncryptedClientHelloKeys", RoleServer, func(c *tls.Config) bool { return c.GetEncryptedClientHelloKeys != nil }, echReason},
 
 	{"ClientSessionCache", RoleClient, func(c *tls.Config) bool { return !c.SessionTicketsDisabled && c.ClientSessionCache != nil },
-		"nobody but crypto/tls can make its ClientSessionState; use Config.Sessions"},
+		"nobody but crypto/tls can make its ClientSessionState; use NewSessionCache"},
 	{"Renegotiation", RoleClient, func(c *tls.Config) bool { return c.Renegotiation != tls.RenegotiateNever },
 		"there is none"},
 	{"EncryptedClientHelloConfigList", RoleClient, func(c *tls.Config) bool { return c.EncryptedClientHelloConfigList != nil }, echReason},
@@ -163,7 +163,7 @@ var unhonoured = []struct {
 
 // Reasons that several fields have.
 const (
-	ticketKeysReason = "the tickets are not crypto/tls's, whose servers could not share them; use Config.Tickets"
+	ticketKeysReason = "the tickets are not crypto/tls's, whose servers could not share them; use TicketKeys"
 	echReason        = "Encrypted Client Hello is not supported"
 )
 
@@ -299,7 +299,11 @@ func (c *configsForClients) convert(theirs *tls.Config) conversion {
 	// crypto/tls shares the ticket keys too. A ticket is good only where the server_name,
 	// the protocol and ClientAuth are the same, and the chain in it is verified again with
 	// the Config at hand: it does not get over a trust policy (CVE-2025-68121).
-	config.Tickets = c.parent.Tickets
+	parent, err := c.parent.prepare()
+	if err != nil {
+		return conversion{err: err}
+	}
+	config.Tickets = parent.tickets
 	config.TicketCount = c.parent.TicketCount
 	config.TicketLifetime = c.parent.TicketLifetime
 	config.SessionScope = c.parent.SessionScope

@@ -328,7 +328,7 @@ func TestFromTLSConvertsWhatGetConfigForClientReturnsOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.Tickets, config.SessionScope, config.TicketCount = noTickets{}, "scope", 3
+	config.SessionScope, config.TicketCount = "scope", 3
 	for _, name := range []string{"none", "same"} {
 		if got, err := inspected(config, name); got != nil || err != nil {
 			t.Errorf("%s: %v, %v", name, got, err)
@@ -338,7 +338,7 @@ func TestFromTLSConvertsWhatGetConfigForClientReturnsOnce(t *testing.T) {
 	if err != nil || !slices.Equal(first.NextProtos, vhost.NextProtos) {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	if first.Tickets != config.Tickets || first.SessionScope != "scope" || first.TicketCount != 3 {
+	if first.Tickets == nil || first.Tickets != config.prepared.tickets || first.SessionScope != "scope" || first.TicketCount != 3 {
 		t.Errorf("has not the tickets of the first Config: %+v", first)
 	}
 	var wg sync.WaitGroup
@@ -362,11 +362,6 @@ func TestFromTLSConvertsWhatGetConfigForClientReturnsOnce(t *testing.T) {
 	_, err = inspected(config, "failed")
 	wantAlert(t, "a failure", err, AlertInternalError)
 }
-
-type noTickets struct{}
-
-func (noTickets) SealTicket([]byte) ([]byte, error)               { return nil, nil }
-func (noTickets) OpenTicket(_ []byte, answer *Completion[[]byte]) { answer.Complete(nil) }
 
 // A callback that makes a Config for each connection does not fill the memory.
 func TestFromTLSBoundsWhatGetConfigForClientReturned(t *testing.T) {
@@ -502,6 +497,52 @@ func TestFromTLSRefusesWhomCryptoTLSWould(t *testing.T) {
 	ours, theirs = serverPeer(t, config, client).failure()
 	wantAlert(t, "GetCertificate", ours, AlertInternalError)
 	wantTheirs(t, theirs, AlertInternalError)
+}
+
+// A callback that makes a Config for each connection keeps nobody from resuming, as in crypto/tls;
+// but where the policy has become another one, nobody resumes.
+func TestFromTLSResumesUnderWhatGetConfigForClientReturns(t *testing.T) {
+	ca := newTestCA(t)
+	key := testKeys()[keyECDSA]
+	own := ca.issueWith(t, key.Public(), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
+	client := &tls.Config{RootCAs: ca.pool, ServerName: "example.org", Time: testClock, ClientSessionCache: tls.NewLRUClientSessionCache(1),
+		Certificates: []tls.Certificate{{Certificate: [][]byte{own}, PrivateKey: key}}}
+	server := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, keyECDSA, "example.org")}, Time: testClock}
+	policy, checked := tls.NoClientCert, 0
+	server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		c := server.Clone()
+		c.ClientAuth, c.ClientCAs = policy, ca.pool
+		c.VerifyPeerCertificate = func(raw [][]byte, chains [][]*x509.Certificate) error {
+			if len(raw) == 1 && bytes.Equal(raw[0], own) && len(chains) == 1 {
+				checked++
+			}
+			return nil
+		}
+		return c, nil
+	}
+	config, err := FromTLS(server, RoleServer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name    string
+		policy  tls.ClientAuthType
+		resumed bool
+		checked int // in all
+	}{
+		{"the first", tls.NoClientCert, false, 0},
+		{"the second", tls.NoClientCert, true, 0},
+		{"when certificates of clients are demanded", tls.RequireAndVerifyClientCert, false, 1},
+		{"again, when the session's certificate is checked", tls.RequireAndVerifyClientCert, true, 2},
+		{"when no certificate is demanded any more", tls.NoClientCert, false, 2},
+	} {
+		policy = tt.policy
+		p := serverPeer(t, config, client)
+		p.echo([]byte(tt.name))
+		if got := p.peer.ConnectionState().DidResume; got != tt.resumed || checked != tt.checked {
+			t.Errorf("%s: resumed %v, checked %d times", tt.name, got, checked)
+		}
+	}
 }
 
 // theirHandshake is what crypto/tls negotiates with itself, as its client sees it.
