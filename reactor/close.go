@@ -66,7 +66,7 @@ func (l *Loop) beginClose(c *Conn) {
 	case c.phase == phaseConnecting:
 		l.closeNow(c)
 		return
-	case c.phase == phaseHandshaking && c.reason != ReasonProtocol:
+	case c.phase == phaseHandshaking && c.reason != ReasonProtocol && c.reason != ReasonOperationTimeout:
 		// Without keys there is nothing to say in order; an alert of ours is the exception.
 		l.closeNow(c)
 		return
@@ -81,7 +81,7 @@ func (l *Loop) beginClose(c *Conn) {
 		ReasonHandshakeTimeout, ReasonConnect, ReasonReset, ReasonShutdown:
 		l.closeNow(c) // nobody takes what we could send, or it was decided not to send
 		return
-	case ReasonProtocol: // the engine has queued its alert
+	case ReasonProtocol, ReasonOperationTimeout: // the engine has queued its alert
 	case ReasonDone, ReasonClosed, ReasonIdle:
 		if c.tls != nil && !c.outputEnded {
 			// An error shows again in the flush, or is the engine's own, which has queued its alert.

@@ -24,7 +24,7 @@ type Conn struct {
 	dialing *dialing      // nil unless phaseConnecting
 	err     error         // why it ends, kept for Closed; or why its output is broken
 	remote  netip.AddrPort
-	active  time.Duration // on the loop's clock: when a byte last moved
+	active  time.Duration // on the loop's clock: when a byte last moved; before phaseOpen, when the handshake began
 
 	slot, generation uint32 // its place in the loop's table
 	fd               int32  // -1 when there is none

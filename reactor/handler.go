@@ -60,6 +60,7 @@ const (
 	ReasonPeerAlert                          // the peer ended TLS with an alert
 	ReasonProtocol                           // the peer broke the protocol, or was refused; it got an alert
 	ReasonHandshakeTimeout                   // the handshake was not complete at its deadline
+	ReasonOperationTimeout                   // an operation that the handshake awaited was not answered in time; the peer got an alert
 	ReasonIdle                               // no byte moved for the idle timeout
 	ReasonConnect                            // dialing failed or took too long
 	ReasonTransport                          // any other error of the socket
@@ -69,7 +70,7 @@ const (
 
 var reasonNames = [reasonCount]string{
 	"none", "done", "closed", "reset", "reset by peer", "truncated", "peer's alert", "protocol error",
-	"handshake timeout", "idle", "connect failed", "transport error", "shutdown",
+	"handshake timeout", "operation timeout", "idle", "connect failed", "transport error", "shutdown",
 }
 
 // String returns a few words, such as "reset by peer".

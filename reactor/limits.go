@@ -91,6 +91,9 @@ const (
 	defaultMaxHandshakes = 10_000
 	// defaultHandshakeTimeout is absolute: a byte every now and then does not extend it (slowloris).
 	defaultHandshakeTimeout = 10 * time.Second
+	// defaultOperationTimeout ends handshakes whose answer never comes, while there is time to say so
+	// before the deadline of the handshake: whoever has the key has gone without a word.
+	defaultOperationTimeout = 5 * time.Second
 	// defaultIdleTimeout ends connections whose peer neither sends nor reads.
 	defaultIdleTimeout = 15 * time.Minute
 	// defaultConnectTimeout covers the look-up of the name and all its addresses.

@@ -1,7 +1,10 @@
 package reactor
 
 import (
+	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn"
 )
@@ -41,14 +44,22 @@ func (l *Loop) serveAnswered(limit int) int {
 	return n
 }
 
-// followOperation notes what c's handshake awaits now.
+// followOperation notes what c's handshake awaits now, and gives it its deadline: the one entry that a
+// connection has among the timers is the earlier of the operation's and the handshake's.
 func (l *Loop) followOperation(c *Conn) {
-	if op := c.tls.Pending(); op != c.awaits {
-		l.setAwaits(c, op)
+	op := c.tls.Pending()
+	if op == c.awaits {
+		return
 	}
+	l.setAwaits(c, op)
+	due := l.handshakeEnd(c)
+	if op != 0 {
+		due = min(due, l.now+l.reactor.config.OperationTimeout)
+	}
+	l.setTimer(c, due)
 }
 
-// setAwaits is the one place where Conn.awaits changes, and what counts it.
+// setAwaits is the one place where Conn.awaits changes, and what counts it. Its callers see to the deadline.
 func (l *Loop) setAwaits(c *Conn, op tlsconn.Operation) {
 	if c.awaits != 0 {
 		l.counters.pendingOperations.Add(^uint64(0)) // less one
@@ -58,4 +69,33 @@ func (l *Loop) setAwaits(c *Conn, op tlsconn.Operation) {
 		l.counters.suspensions.Add(1)
 	}
 	c.awaits = op
+}
+
+// ErrOperationTimeout is why a connection ended whose handshake awaited an operation for longer than
+// Config.OperationTimeout. The error that Closed gets wraps it, and says which operation.
+var ErrOperationTimeout = errors.New("reactor: an operation of the handshake was not answered in time")
+
+// handshakeEnd is the absolute deadline of c's handshake.
+func (l *Loop) handshakeEnd(c *Conn) time.Duration {
+	return c.active + l.reactor.config.HandshakeTimeout
+}
+
+// handshakeExpired acts on the deadline of a handshake, or on that of the operation which it awaits.
+func (l *Loop) handshakeExpired(c *Conn) {
+	if c.reason != 0 {
+		return
+	}
+	op, end, patience := c.tls.Pending(), l.handshakeEnd(c), l.reactor.config.OperationTimeout
+	switch {
+	case l.now >= end && op != 0:
+		c.finish(ReasonHandshakeTimeout, fmt.Errorf("reactor: the handshake still awaited an operation at its deadline: %v", op))
+	case l.now >= end:
+		c.finish(ReasonHandshakeTimeout, nil)
+	case op == 0:
+		l.setTimer(c, end) // the answer has come in this moment, and the wake-up is on its way
+	default:
+		err := fmt.Errorf("%w: %v, awaited for %v", ErrOperationTimeout, op, patience)
+		_ = c.tls.Abort(tlsconn.AlertInternalError, err) // the alert is flushed once more, and told of there
+		c.finish(ReasonOperationTimeout, err)
+	}
 }

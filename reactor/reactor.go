@@ -32,7 +32,7 @@ type Config struct {
 	Workers int
 
 	// Workspace configures the tlsconn.Workspace of each loop. An Offload in it takes the place
-	// of the Workers.
+	// of the Workers. Its PendingOperations are each loop's too.
 	Workspace tlsconn.WorkspaceConfig
 
 	// MaxConns is the number of accepted connections, over all loops, at which listeners pause; those
@@ -46,6 +46,11 @@ type Config struct {
 	// HandshakeTimeout is the time from accepting, or connecting, to the end of the handshake. No
 	// data extends it. Zero means 10 seconds.
 	HandshakeTimeout time.Duration
+
+	// OperationTimeout is how long a handshake awaits one operation outside: a key in another process, an
+	// answer to a callback. It is counted for each anew; HandshakeTimeout stays the end of all. A
+	// connection that it ends gets the alert internal_error. Zero means 5 seconds.
+	OperationTimeout time.Duration
 
 	// IdleTimeout closes an open connection of which no byte was read or written for that long. Zero
 	// means 15 minutes, a negative value never.
@@ -73,6 +78,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxConns, defaultMaxConns)
 	setDefault(&c.MaxHandshakes, defaultMaxHandshakes)
 	setDefault(&c.HandshakeTimeout, defaultHandshakeTimeout)
+	setDefault(&c.OperationTimeout, defaultOperationTimeout)
 	setDefault(&c.IdleTimeout, defaultIdleTimeout)
 	setDefault(&c.ConnectTimeout, defaultConnectTimeout)
 	setDefault(&c.CloseTimeout, defaultCloseTimeout)
@@ -98,6 +104,7 @@ func (c *Config) check() error {
 		{"MaxConns", c.MaxConns < 0},
 		{"MaxHandshakes", c.MaxHandshakes < 0},
 		{"HandshakeTimeout", c.HandshakeTimeout < 0},
+		{"OperationTimeout", c.OperationTimeout < 0},
 		{"ConnectTimeout", c.ConnectTimeout < 0},
 		{"CloseTimeout", c.CloseTimeout < 0},
 	} {

@@ -76,7 +76,8 @@ func (l *Loop) startTLS(c *Conn, start func(tlsconn.Transport, *tlsconn.Config) 
 	c.tls = start((*socket)(c), config)
 	c.wakeByHandle()
 	l.setPhase(c, phaseHandshaking)
-	l.setTimer(c, l.now+l.reactor.config.HandshakeTimeout)
+	c.active = l.now
+	l.setTimer(c, l.handshakeEnd(c))
 	c.touch()
 	if t, ok := c.handler.(Tracer); ok {
 		t.Handshaking(c, c.tls.State(), 0)
@@ -134,7 +135,7 @@ func (l *Loop) expired(c *Conn) {
 	case phaseConnecting:
 		l.attemptExpired(c)
 	case phaseHandshaking:
-		c.finish(ReasonHandshakeTimeout, nil)
+		l.handshakeExpired(c)
 	case phaseOpen:
 		switch {
 		case c.outputBroken && c.paused:

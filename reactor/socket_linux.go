@@ -46,7 +46,7 @@ func (s *socket) Read(p []byte) (int, error) {
 			s.dryTurn = s.loop.turn
 		}
 		s.readLeft -= int32(n) // what the peer made us take, be it records of one byte
-		s.active = s.loop.now
+		s.moved()
 		return n, nil
 	}
 }
@@ -68,7 +68,7 @@ func (s *socket) Write(p []byte) (int, error) {
 			return 0, err
 		}
 		if n > 0 {
-			s.active = s.loop.now
+			s.moved()
 		}
 		if n < len(p) {
 			s.full = true
@@ -76,6 +76,13 @@ func (s *socket) Write(p []byte) (int, error) {
 		}
 		s.full = false
 		return n, nil
+	}
+}
+
+// moved puts the idle timeout off, which data of a handshake must not do with its deadline.
+func (s *socket) moved() {
+	if s.phase == phaseOpen {
+		s.active = s.loop.now
 	}
 }
 
