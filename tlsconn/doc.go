@@ -47,10 +47,23 @@
 // (server13.go, client13.go). A handler gets a whole message, completes or
 // fails, and returns the next state; it appends to the outgoing flight and never
 // meets a want. One driver (handshake.go) assigns the state, cuts messages out of
-// records, and turns an error into the alert that it names. Work that may take
-// time outside (a signature, the verification of a chain) is a state of its own
-// that waits for a task (operation.go). So any call may stop at any byte of input
-// or of output, and be repeated.
+// records, and turns an error into the alert that it names. What somebody outside
+// may take time for is a state of its own that waits for an answer: the inspection
+// of the ClientHello, the choice of a certificate, a signature, a ticket, a session,
+// the verification of a chain. The callback is handed a one-shot Completion
+// (completion.go), and whoever has the answer, on any goroutine, stores it there and
+// wakes the owner; the next call takes it. So any call may stop at any byte of input
+// or of output and at any callback, and be repeated.
+//
+// What both roles share of TLS 1.3 is in schedule13.go, auth13.go and verify.go; each
+// role's certificates are in servercert13.go and clientcert13.go, its part of resumption
+// in resume13.go and clientresume13.go. A session (session.go) is what one side
+// remembers: the server in a ticket, sealed by a TicketProtector (ticketkeys.go), the
+// client in a SessionCache (sessioncache.go). A ticket is bound to the server's name,
+// the protocol, SessionScope and ClientAuth, and all of that is checked when it comes
+// back; the chain of the session's beginning is verified again, under the Config of
+// now. So a ticket never gets over a trust policy, whatever was changed, cloned or
+// shared meanwhile (CVE-2025-23419, CVE-2025-68121).
 //
 // Records come in through input.go and read.go and go out through output.go and
 // write.go. Ciphertext is read many records at a time into a buffer of the
@@ -67,6 +80,6 @@
 // the codec, the record protection and the key schedule are leaves under
 // internal/.
 //
-// Not here: TLS 1.2 and before, session resumption, client certificates, 0-RTT,
-// renegotiation, compression.
+// Not here: TLS 1.2 and before, 0-RTT, external PSKs, post-handshake client
+// authentication, renegotiation, compression.
 package tlsconn
