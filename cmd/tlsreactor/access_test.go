@@ -30,13 +30,14 @@ func TestEachConnectionIsALineOfTheLog(t *testing.T) {
 	var line struct {
 		Level, Client, Local, SNI, Version, Suite, Group, ALPN, Side, Reason string
 		Received, Sent, Handshake, Duration                                  int64
+		Resumed                                                              *bool
 	}
 	if err := json.Unmarshal([]byte(p.await(`(?m)^\{.*"msg":"access".*\}$`)[0]), &line); err != nil {
 		t.Fatal(err)
 	}
 	state := client.ConnectionState()
 	if line.Level != "INFO" || line.Client != client.LocalAddr().String() || line.Local != p.addr || line.SNI != "localhost" ||
-		line.Version != "TLS 1.3" || line.Suite != tls.CipherSuiteName(state.CipherSuite) || line.Group != "X25519" || line.ALPN != "h2" {
+		line.Version != "TLS 1.3" || line.Suite != tls.CipherSuiteName(state.CipherSuite) || line.Group != "X25519" || line.ALPN != "h2" || line.Resumed == nil || *line.Resumed {
 		t.Errorf("the line says %+v", line)
 	}
 	if line.Received != int64(len("question")) || line.Sent != int64(len("an answer")) || line.Handshake <= 0 || line.Duration < line.Handshake {

@@ -15,10 +15,11 @@ type Facts struct {
 	Version    string // of TLS
 	Suite      string
 	Group      string
-	Signature  string // the scheme that the server signed with
+	Signature  string // the scheme that the server signed with; a resumption has none
 	ALPN       string
 	ServerName string // as the client sent it: the page escapes it
 	Retried    bool   // there was a HelloRetryRequest
+	Resumed    bool   // the connection continues a session
 	Handshake  time.Duration
 	Steps      []Step    // of the handshake, in order
 	Counters   []Counter // of the server

@@ -32,10 +32,7 @@ func render(f *Facts) string {
 		}
 		return html.EscapeString(s)
 	}
-	retried := "no"
-	if f.Retried {
-		retried = "yes"
-	}
+	answer := map[bool]string{false: "no", true: "yes"}
 	return strings.NewReplacer(
 		"{{version}}", value(f.Version),
 		"{{suite}}", value(f.Suite),
@@ -43,7 +40,8 @@ func render(f *Facts) string {
 		"{{signature}}", value(f.Signature),
 		"{{alpn}}", value(f.ALPN),
 		"{{sni}}", value(f.ServerName),
-		"{{retried}}", retried,
+		"{{retried}}", answer[f.Retried],
+		"{{resumed}}", answer[f.Resumed],
 		"{{handshake}}", spell(f.Handshake),
 		"{{steps}}", renderSteps(f.Steps, f.Handshake),
 		"{{counters}}", renderCounterList(f.Counters),

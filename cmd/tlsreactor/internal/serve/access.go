@@ -10,7 +10,7 @@ import (
 // line is what the log tells of a connection. What the client sent is in it as it came: the log's
 // handler quotes what could pass for another field or line.
 func (n *session) line(c *reactor.Conn, e ending) []slog.Attr {
-	attrs := make([]slog.Attr, 0, 15)
+	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs, slog.String("client", c.Remote().String()), slog.String("local", n.local.String()))
 	state := c.ConnectionState()
 	attrs = append(attrs, slog.String("sni", state.ServerName))
@@ -19,7 +19,8 @@ func (n *session) line(c *reactor.Conn, e ending) []slog.Attr {
 			slog.String("version", tls.VersionName(state.Version)),
 			slog.String("suite", tls.CipherSuiteName(state.CipherSuite)),
 			slog.String("group", state.Group.String()),
-			slog.String("alpn", state.NegotiatedProtocol))
+			slog.String("alpn", state.NegotiatedProtocol),
+			slog.Bool("resumed", state.DidResume))
 	}
 	if n.shaken > 0 {
 		attrs = append(attrs,

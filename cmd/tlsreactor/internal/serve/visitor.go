@@ -105,14 +105,19 @@ func (v *visitor) Closed(c *reactor.Conn, reason reactor.Reason, err error) {
 // facts is what the page tells of a connection, and of the server.
 func (v *visitor) facts(c *reactor.Conn) *page.Facts {
 	s := c.ConnectionState()
+	signature := ""
+	if s.SignatureScheme != 0 {
+		signature = s.SignatureScheme.String()
+	}
 	return &page.Facts{
 		Version:    tls.VersionName(s.Version),
 		Suite:      tls.CipherSuiteName(s.CipherSuite),
 		Group:      s.Group.String(),
-		Signature:  s.SignatureScheme.String(),
+		Signature:  signature,
 		ALPN:       s.NegotiatedProtocol,
 		ServerName: s.ServerName,
 		Retried:    s.HelloRetryRequest,
+		Resumed:    s.DidResume,
 		Handshake:  v.shaken,
 		Steps:      v.steps,
 		Counters:   v.pageCounters(),
