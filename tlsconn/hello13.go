@@ -67,34 +67,74 @@ func checkShares(m *wire.ClientHello) error {
 	return nil
 }
 
-// checkSecondHello obeys RFC 8446 4.1.2: the second ClientHello is the first
-// with the changes that the HelloRetryRequest asked for.
+// checkSecondHello obeys RFC 8446 4.1.2: "the client MUST send the same ClientHello
+// without modification, except" for what the HelloRetryRequest asked for. Extensions
+// that we do not know are ignored, in the second hello as in the first: one of them may
+// have to change (encrypted_client_hello, say).
 func (hs *server13) checkSecondHello(first *wire.ClientHello) error {
 	m := &hs.hello
-	for _, field := range []struct {
-		name string
-		same bool
-	}{
-		{"random", m.Random == first.Random},
-		{"legacy_session_id", bytes.Equal(m.SessionID, first.SessionID)},
-		{"cipher_suites", slices.Equal(m.CipherSuites, first.CipherSuites)},
-		{"server_name", bytes.Equal(m.ServerName, first.ServerName)},
-		{"supported_groups", slices.Equal(m.SupportedGroups, first.SupportedGroups)},
-		{"signature_algorithms", slices.Equal(m.SignatureAlgorithms, first.SignatureAlgorithms)},
-		{"application_layer_protocol_negotiation", slices.EqualFunc(m.ALPN, first.ALPN, bytes.Equal)},
-	} {
-		if !field.same {
-			return abort(AlertIllegalParameter, "second client_hello: %s is not that of the first", field.name)
-		}
-	}
 	if m.Has(wire.ExtEarlyData) {
 		return abort(AlertIllegalParameter, "second client_hello: early_data after a hello_retry_request")
+	}
+	if field := changedField(first, m); field != "" {
+		return abort(AlertIllegalParameter, "second client_hello: %s is not that of the first", field)
+	}
+	// "... and optionally removing any PSKs which are incompatible with the server's
+	// indicated cipher suite."
+	rest := first.PSKIdentities
+	for i, id := range m.PSKIdentities {
+		same := func(earlier wire.PSKIdentity) bool { return bytes.Equal(earlier.Identity, id.Identity) }
+		at := slices.IndexFunc(rest, same)
+		if at < 0 {
+			return abort(AlertIllegalParameter, "second client_hello: pre_shared_key: identity %d is not of the first", i)
+		}
+		rest = rest[at+1:]
 	}
 	// RFC 8446 4.2.8: "a list containing a single KeyShareEntry from the indicated group".
 	if len(m.KeyShares) != 1 || m.KeyShares[0].Group != uint16(hs.retryGroup) {
 		return abort(AlertIllegalParameter, "second client_hello: key_share is not the one of group %v that was asked for", hs.retryGroup)
 	}
 	return nil
+}
+
+// changedField names the first field in which two hellos differ that have to be
+// the same, empty if there is none.
+func changedField(a, b *wire.ClientHello) string {
+	for _, field := range []struct {
+		name string
+		same bool
+	}{
+		{"random", a.Random == b.Random},
+		{"legacy_version", a.LegacyVersion == b.LegacyVersion},
+		{"legacy_session_id", bytes.Equal(a.SessionID, b.SessionID)},
+		{"cipher_suites", slices.Equal(a.CipherSuites, b.CipherSuites)},
+		{"server_name", bytes.Equal(a.ServerName, b.ServerName)},
+		{"supported_versions", slices.Equal(a.SupportedVersions, b.SupportedVersions)},
+		{"supported_groups", slices.Equal(a.SupportedGroups, b.SupportedGroups)},
+		{"signature_algorithms", slices.Equal(a.SignatureAlgorithms, b.SignatureAlgorithms)},
+		{"signature_algorithms_cert", slices.Equal(a.SignatureAlgorithmsCert, b.SignatureAlgorithmsCert)},
+		{"ec_point_formats", bytes.Equal(a.PointFormats, b.PointFormats)},
+		{"application_layer_protocol_negotiation", slices.EqualFunc(a.ALPN, b.ALPN, bytes.Equal)},
+		{"psk_key_exchange_modes", bytes.Equal(a.PSKModes, b.PSKModes)},
+		{"certificate_authorities", slices.EqualFunc(a.CertificateAuthorities, b.CertificateAuthorities, bytes.Equal)},
+		{"record_size_limit", a.RecordSizeLimit == b.RecordSizeLimit},
+		{"session_ticket", bytes.Equal(a.SessionTicket, b.SessionTicket)},
+		{"renegotiation_info", bytes.Equal(a.RenegotiationInfo, b.RenegotiationInfo)},
+		{"cookie", bytes.Equal(a.Cookie, b.Cookie)}, // we send none to be echoed
+	} {
+		if !field.same {
+			return field.name
+		}
+	}
+	for _, e := range []wire.ExtensionType{
+		wire.ExtStatusRequest, wire.ExtSCT, wire.ExtExtendedMasterSecret, wire.ExtSessionTicket,
+		wire.ExtRenegotiationInfo, wire.ExtPostHandshakeAuth,
+	} {
+		if a.Has(e) != b.Has(e) {
+			return e.String()
+		}
+	}
+	return ""
 }
 
 // selectGroup chooses our most preferred group of those in common, even if the

@@ -526,7 +526,7 @@ func withoutEarlyData(m *wire.ClientHello) {
 	*m = wire.ClientHello{
 		LegacyVersion: m.LegacyVersion, Random: m.Random, SessionID: m.SessionID, CipherSuites: m.CipherSuites,
 		CompressionMethods: m.CompressionMethods, ServerName: m.ServerName, SupportedVersions: m.SupportedVersions,
-		SupportedGroups: m.SupportedGroups, SignatureAlgorithms: m.SignatureAlgorithms, KeyShares: m.KeyShares,
+		SupportedGroups: m.SupportedGroups, SignatureAlgorithms: m.SignatureAlgorithms, KeyShares: m.KeyShares, PSKModes: m.PSKModes,
 	}
 }
 

@@ -231,6 +231,22 @@ func TestServerRefusesASecondClientHello(t *testing.T) {
 		{"other signature_algorithms", func(m *wire.ClientHello) { m.SignatureAlgorithms = m.SignatureAlgorithms[1:] }, nil, AlertIllegalParameter, "signature_algorithms"},
 		{"other protocols", func(m *wire.ClientHello) { m.ALPN = [][]byte{[]byte("http/1.1")} }, nil, AlertIllegalParameter, "application_layer"},
 		{"other versions", func(m *wire.ClientHello) { m.SupportedVersions = []uint16{0x0303} }, nil, AlertProtocolVersion, "supported_versions"},
+		{"another legacy_version", func(m *wire.ClientHello) { m.LegacyVersion = 0x0302 }, nil, AlertIllegalParameter, "legacy_version"},
+		{"more versions besides", func(m *wire.ClientHello) { m.SupportedVersions = []uint16{0x0304, 0x0303} }, nil, AlertIllegalParameter, "supported_versions"},
+		{"signature_algorithms_cert besides", func(m *wire.ClientHello) { m.SignatureAlgorithmsCert = []uint16{0x0401} }, nil, AlertIllegalParameter, "signature_algorithms_cert"},
+		{"ec_point_formats besides", func(m *wire.ClientHello) { m.PointFormats = []byte{0} }, nil, AlertIllegalParameter, "ec_point_formats"},
+		{"psk_key_exchange_modes besides", func(m *wire.ClientHello) { m.PSKModes = []byte{1} }, nil, AlertIllegalParameter, "psk_key_exchange_modes"},
+		{"certificate_authorities besides", func(m *wire.ClientHello) { m.CertificateAuthorities = [][]byte{[]byte("0\x00")} }, nil, AlertIllegalParameter, "certificate_authorities"},
+		{"record_size_limit besides", func(m *wire.ClientHello) { m.RecordSizeLimit = 100 }, nil, AlertIllegalParameter, "record_size_limit"},
+		{"another session_ticket", func(m *wire.ClientHello) { m.SessionTicket = []byte{1} }, nil, AlertIllegalParameter, "session_ticket"},
+		{"an empty session_ticket besides", func(m *wire.ClientHello) { m.Offer(wire.ExtSessionTicket) }, nil, AlertIllegalParameter, "session_ticket"},
+		{"renegotiation_info besides", func(m *wire.ClientHello) { m.Offer(wire.ExtRenegotiationInfo) }, nil, AlertIllegalParameter, "renegotiation_info"},
+		{"another renegotiation_info", func(m *wire.ClientHello) { m.RenegotiationInfo = []byte{1} }, nil, AlertIllegalParameter, "renegotiation_info"},
+		{"status_request besides", func(m *wire.ClientHello) { m.Offer(wire.ExtStatusRequest) }, nil, AlertIllegalParameter, "status_request"},
+		{"signed_certificate_timestamp besides", func(m *wire.ClientHello) { m.Offer(wire.ExtSCT) }, nil, AlertIllegalParameter, "signed_certificate_timestamp"},
+		{"extended_master_secret besides", func(m *wire.ClientHello) { m.Offer(wire.ExtExtendedMasterSecret) }, nil, AlertIllegalParameter, "extended_master_secret"},
+		{"post_handshake_auth besides", func(m *wire.ClientHello) { m.Offer(wire.ExtPostHandshakeAuth) }, nil, AlertIllegalParameter, "post_handshake_auth"},
+		{"a cookie that nobody gave it", func(m *wire.ClientHello) { m.Cookie = []byte{1} }, nil, AlertIllegalParameter, "cookie"},
 		{"another compression", func(m *wire.ClientHello) { m.CompressionMethods = []byte{1} }, nil, AlertIllegalParameter, "compression"},
 		{"early_data (4.2.10: not after a HelloRetryRequest)", func(m *wire.ClientHello) { earlyHello(m) }, nil, AlertIllegalParameter, "early_data"},
 		{"the first key_share again", func(m *wire.ClientHello) { m.KeyShares = nil }, replaced(wire.ExtKeyShare, slices.Concat([]byte{0, 36, 0, 29, 0, 32}, make([]byte, 32))...),
@@ -253,6 +269,32 @@ func TestServerRefusesASecondClientHello(t *testing.T) {
 			p.edit = f.edit
 			p.secondClientHello(f.change)
 			p.wantAlert(f.alert, f.text)
+		})
+	}
+}
+
+// 4.1.2 lets padding change, 4.2.2 and the extensions to come have the HelloRetryRequest
+// say what else; and what a server does not know it ignores (encrypted_client_hello is
+// one that changes, RFC 9849 6.1).
+func TestServerAcceptsASecondClientHello(t *testing.T) {
+	for name, edit := range map[string]func([]byte) []byte{
+		"without a change":                     nil,
+		"with padding":                         with(wire.ExtPadding, make([]byte, 300)...),
+		"with an unknown extension":            with(grease, 1),
+		"with other unknown ones":              func(raw []byte) []byte { return with(0x1234)(without(0x2a2a)(raw)) },
+		"with an unknown one that has changed": replaced(0x2a2a, 2),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPuppet(t, RoleClient, onlyP256)
+			p.edit = with(0x2a2a, 1)
+			p.clientHello(nil)
+			p.hearServerHello()
+			p.edit = with(0x2a2a, 1)
+			if edit != nil {
+				p.edit = func(raw []byte) []byte { return edit(with(0x2a2a, 1)(raw)) }
+			}
+			p.secondClientHello(nil)
+			p.finishServer(t)
 		})
 	}
 }
