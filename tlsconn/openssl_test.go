@@ -1,17 +1,10 @@
 package tlsconn
 
 import (
-	"bufio"
-	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,106 +16,6 @@ import (
 // opensslGroups are the groups that every OpenSSL 3 has, by its names.
 var opensslGroups = map[tls.CurveID]string{tls.X25519: "X25519", tls.CurveP256: "P-256", tls.CurveP384: "P-384", tls.CurveP521: "P-521"}
 
-// program is a running openssl command.
-type program struct {
-	t     *testing.T
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	lines chan string // of both outputs, closed at the end
-	seen  []string
-}
-
-// openssl starts a command, which ends with the test at the latest.
-func openssl(t *testing.T, args ...string) *program {
-	t.Helper()
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Fatal("the openssl command is missing: `make deps` installs it")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	p := &program{t: t, cmd: exec.CommandContext(ctx, path, args...), lines: make(chan string, 1000)}
-	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	out, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.cmd.Stdout, p.cmd.Stderr = w, w
-	err = p.cmd.Start()
-	w.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(p.lines)
-		defer out.Close()
-		for scanner := bufio.NewScanner(out); scanner.Scan(); {
-			p.lines <- scanner.Text()
-		}
-	}()
-	t.Cleanup(func() {
-		cancel() // ends the command if the test has not
-		for range p.lines {
-		}
-		_ = p.cmd.Wait() // its result counts where a test has waited for it
-	})
-	return p
-}
-
-// expect reads the output up to a line that holds text, and returns the line.
-func (p *program) expect(text string) string {
-	p.t.Helper()
-	for line := range p.lines {
-		p.seen = append(p.seen, line)
-		if strings.Contains(line, text) {
-			return line
-		}
-	}
-	p.t.Fatalf("openssl %s: no %q in its output:\n%s", p.cmd.Args[1], text, strings.Join(p.seen, "\n"))
-	return ""
-}
-
-// say writes a line to the command's input.
-func (p *program) say(line string) {
-	p.t.Helper()
-	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
-		p.t.Fatalf("openssl %s: %v", p.cmd.Args[1], err)
-	}
-}
-
-// end waits for the command to end well, and returns all of its output.
-func (p *program) end() string {
-	p.t.Helper()
-	p.stdin.Close()
-	for line := range p.lines {
-		p.seen = append(p.seen, line)
-	}
-	output := strings.Join(p.seen, "\n")
-	if err := p.cmd.Wait(); err != nil {
-		p.t.Fatalf("openssl %s: %v\n%s", p.cmd.Args[1], err, output)
-	}
-	return output
-}
-
-// pemFiles writes the CA's certificate, and a certificate with its key.
-func pemFiles(t *testing.T, ca *testCA, cert tls.Certificate) (caFile, certFile, keyFile string) {
-	t.Helper()
-	dir := t.TempDir()
-	write := func(name, kind string, der []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return write("ca.pem", "CERTIFICATE", ca.cert.Raw), write("cert.pem", "CERTIFICATE", cert.Certificate[0]), write("key.pem", "PRIVATE KEY", key)
-}
-
 // sClient starts `openssl s_client` with args against a server of ours.
 func sClient(t *testing.T, config *Config, args ...string) (*Conn, *program) {
 	t.Helper()
@@ -132,7 +25,7 @@ func sClient(t *testing.T, config *Config, args ...string) (*Conn, *program) {
 	}
 	defer l.Close()
 	args = append([]string{"s_client", "-connect", l.Addr().String(), "-servername", "example.org"}, args...)
-	p := openssl(t, args...)
+	p := launch(t, "openssl", args...)
 	if err := l.(*net.TCPListener).SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +39,7 @@ func sClient(t *testing.T, config *Config, args ...string) (*Conn, *program) {
 // sServer starts `openssl s_server` with args and returns its address.
 func sServer(t *testing.T, args ...string) (addr string, p *program) {
 	t.Helper()
-	p = openssl(t, append([]string{"s_server", "-accept", "127.0.0.1:0"}, args...)...)
+	p = launch(t, "openssl", append([]string{"s_server", "-accept", "127.0.0.1:0"}, args...)...)
 	return strings.TrimPrefix(p.expect("ACCEPT "), "ACCEPT "), p
 }
 
