@@ -31,8 +31,8 @@ type outcome struct {
 	resumed        bool
 }
 
-// check compares a finished handshake with what was agreed.
-func (agreement) check(o outcome) error {
+// check compares a finished handshake with what was agreed, resumed or not.
+func (agreement) check(o outcome, resumed bool) error {
 	switch {
 	case o.version != tls.VersionTLS13:
 		return fmt.Errorf("unequal work: %s, not TLS 1.3", tls.VersionName(o.version))
@@ -40,8 +40,10 @@ func (agreement) check(o outcome) error {
 		return fmt.Errorf("unequal work: %s, not TLS_AES_128_GCM_SHA256", tls.CipherSuiteName(o.suite))
 	case o.group != tls.X25519:
 		return fmt.Errorf("unequal work: group %v, not X25519", o.group)
-	case o.resumed:
+	case o.resumed && !resumed:
 		return errors.New("unequal work: a resumed handshake, not a full one")
+	case !o.resumed && resumed:
+		return errors.New("unequal work: a full handshake, not a resumed one")
 	}
 	return nil
 }

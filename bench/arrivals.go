@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn"
+)
 
 // pace is how often a job with a rate looks at what is due.
 const pace = time.Millisecond
@@ -16,11 +20,17 @@ func dueBy(elapsed time.Duration, rate float64, done, limit int) int {
 type handshakes struct {
 	crew       *crew
 	left, open int
+	config     *tlsconn.Config
+	resumed    bool // each has to resume; else none may
 }
 
-// handshakes runs the job with a number of connections at a time.
+// handshakes makes full handshakes, a number of them at a time.
 func (c *crew) handshakes(n, parallel int) error {
-	j := &handshakes{crew: c, left: n}
+	return c.connect(&handshakes{crew: c, left: n, config: c.config}, parallel)
+}
+
+// connect runs the job with a number of connections at a time.
+func (c *crew) connect(j *handshakes, parallel int) error {
 	return c.run(func() {
 		for range parallel {
 			j.next()
@@ -32,7 +42,7 @@ func (j *handshakes) next() {
 	if j.left > 0 {
 		j.left--
 		j.open++
-		j.crew.dial(j)
+		j.crew.dialWith(j, j.config, j.resumed)
 	} else if j.open == 0 {
 		j.crew.finish(nil)
 	}

@@ -19,6 +19,7 @@ const (
 type plan struct {
 	rounds, idleRounds int
 	handshakes         int // per server and round
+	resumed            int // the same, of handshakes that resume
 	parallel           int // connections that the load client opens at once
 	idle               int // connections per server and round
 	settle             time.Duration
@@ -165,6 +166,9 @@ func (c *contest) parts() []part {
 	var all []part
 	if c.handshakes > 0 {
 		all = append(all, part{"handshakes", 1, time.Duration(c.handshakes) * 400 * time.Microsecond, c.measureHandshakes})
+	}
+	if c.resumed > 0 {
+		all = append(all, part{"resumed handshakes", 1, time.Duration(c.resumed) * 300 * time.Microsecond, c.measureResumed})
 	}
 	if c.bulk > 0 {
 		all = append(all, part{"bulk", 1, time.Duration(c.bulk) * 4 * time.Millisecond, c.measureBulk})

@@ -20,10 +20,13 @@ type crew struct {
 	addr   string
 	agreed agreement
 	config *tlsconn.Config
-	engine *reactor.Reactor
-	loop   *reactor.Loop
-	held   []*session // open connections that wait for a job
-	done   chan error // how a job has ended; the first failure counts
+	// resuming is config for connections that ask for tickets and resume what purse has.
+	resuming *tlsconn.Config
+	purse    *purse
+	engine   *reactor.Reactor
+	loop     *reactor.Loop
+	held     []*session // open connections that wait for a job
+	done     chan error // how a job has ended; the first failure counts
 }
 
 func newCrew(addr string, agreed agreement) (*crew, error) {
@@ -31,18 +34,25 @@ func newCrew(addr string, agreed agreement) (*crew, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &crew{
-		addr:   addr,
-		agreed: agreed,
-		config: &tlsconn.Config{
+	config := func(sessions tlsconn.SessionCache) *tlsconn.Config {
+		return &tlsconn.Config{
 			ServerName:         serverName,
 			InsecureSkipVerify: true, // checkChain is stricter
 			VerifyPeer:         func(peer *tlsconn.Peer) error { return agreed.checkChain(peer.Certificates) },
 			CurvePreferences:   []tls.CurveID{tls.X25519},
-		},
-		engine: engine,
-		loop:   engine.Loops()[0],
-		done:   make(chan error, 1),
+			Sessions:           sessions,
+		}
+	}
+	sessions := new(purse)
+	return &crew{
+		addr:     addr,
+		agreed:   agreed,
+		config:   config(nil),
+		resuming: config(sessions),
+		purse:    sessions,
+		engine:   engine,
+		loop:     engine.Loops()[0],
+		done:     make(chan error, 1),
 	}, nil
 }
 
@@ -69,10 +79,12 @@ func (c *crew) end() {
 	_ = c.engine.Shutdown(ctx) // its error is ctx's
 }
 
-// dial begins a connection whose turns j is told of.
-func (c *crew) dial(j job) {
-	s := &session{crew: c, job: j}
-	s.conn = c.loop.Dial("tcp", c.addr, c.config, s)
+// dial begins a connection with a full handshake, whose turns j is told of.
+func (c *crew) dial(j job) { c.dialWith(j, c.config, false) }
+
+func (c *crew) dialWith(j job, config *tlsconn.Config, resumed bool) {
+	s := &session{crew: c, job: j, resumed: resumed}
+	s.conn = c.loop.Dial("tcp", c.addr, config, s)
 }
 
 // every calls f on the loop every so often until f says that it is enough. It may be called from
@@ -106,6 +118,7 @@ type session struct {
 	unsent  int    // bytes of it that were not taken yet
 	missing int    // bytes of it that have not come back
 	ending  bool
+	resumed bool        // as agreed for this one
 	due     []time.Time // see echoes
 }
 

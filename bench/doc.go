@@ -19,7 +19,8 @@
 // scaled to a machine on which one takes 50 us ("at50").
 //
 // The work must be equal to be compared: same certificate (ECDSA P-256), same group (X25519), same
-// suite (TLS_AES_128_GCM_SHA256), a full handshake, no session tickets, every byte echoed, and
+// suite (TLS_AES_128_GCM_SHA256), a full handshake or a resumed one with (EC)DHE as is measured, one
+// session ticket to each client that asks for some, every byte echoed, and
 // close_notify answered by close_notify, and nothing logged. The load client (crew.go) checks that on every connection
 // and fails the run at the first one that differs. It is one loop of package reactor, so that it
 // costs little beside the server; a few connections of crypto/tls come before it, as an independent
@@ -29,6 +30,8 @@
 //
 //   - CPU per full handshake: user plus system time of the server's process, by the kernel's clock of
 //     that process, for connections that echo one byte and end.
+//   - CPU per resumed handshake: the same for connections that each show a ticket of their own, which
+//     a connection before got, and get another one. What is asked for are as many tickets as are shown.
 //   - Memory per idle connection: the slope of anonymous resident memory between a quarter of the
 //     connections and all of them, each time 5 s after an echo of 1 KiB, so that what a server needs
 //     before its first connection does not count. Nobody forces a collection.

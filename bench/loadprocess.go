@@ -19,6 +19,8 @@ type verb string
 
 const (
 	doHandshakes verb = "handshakes" // Number connections, Parallel at a time, each ended after a byte
+	doPrime      verb = "prime"      // Number handshakes at once, whose tickets are kept for doResumed
+	doResumed    verb = "resumed"    // doHandshakes with a ticket for each, which is renewed
 	doHold       verb = "hold"       // open Number more connections, Parallel at a time, and keep them
 	doRelease    verb = "release"    // end those that are kept
 	doBulk       verb = "bulk"       // echo Number messages of 16 KiB on those that are kept
@@ -93,6 +95,10 @@ func (c *crew) obey(o order) (a answer, err error) {
 	switch o.Do {
 	case doHandshakes:
 		err = c.handshakes(o.Number, o.Parallel)
+	case doPrime:
+		err = c.prime(o.Number)
+	case doResumed:
+		err = c.resumed(o.Number, o.Parallel)
 	case doHold:
 		err = c.hold(o.Number, o.Parallel)
 	case doRelease:

@@ -36,6 +36,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of handshakes, bulk and echoes")
 	flag.IntVar(&o.idleRounds, "idle-rounds", 3, "rounds of idle connections")
 	flag.IntVar(&o.handshakes, "handshakes", 2000, "handshakes per server and round; 0 for none")
+	flag.IntVar(&o.resumed, "resumed", 2000, "handshakes per server and round that resume a session; 0 for none")
 	flag.IntVar(&o.parallel, "parallel", 32, "connections that the load client opens at once")
 	flag.IntVar(&o.bulk, "bulk", 256, "MiB echoed per server and round; 0 for none")
 	flag.DurationVar(&o.calm, "calm", 2*time.Second, "length of the calm echoes per server and round; 0 for none")
@@ -60,7 +61,7 @@ func parse() (options, error) {
 		return o, fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	case p.rounds < 1 || p.idleRounds < 1 || p.parallel < 1:
 		return o, errors.New("-rounds, -idle-rounds and -parallel must be at least 1")
-	case min(p.handshakes, p.bulk, p.idle) < 0 || min(p.calm, p.storm, p.settle) < 0 || p.stormRate < 0:
+	case min(p.handshakes, p.resumed, p.bulk, p.idle) < 0 || min(p.calm, p.storm, p.settle) < 0 || p.stormRate < 0:
 		return o, errors.New("a number or length is negative")
 	case p.idle > 0 && p.idle < 4:
 		return o, errors.New("-idle must be 0 or at least 4: memory is the slope between a quarter and all")

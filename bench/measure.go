@@ -38,18 +38,34 @@ func (s *server) cpuOf(f func() error) (time.Duration, error) {
 func each(d time.Duration, n int) time.Duration { return d / time.Duration(n) }
 
 func (c *contest) measureHandshakes(who contestant, p pairing) error {
+	return c.measureConnections(who, p, order{Do: doHandshakes, Number: c.handshakes, Parallel: c.parallel},
+		handshakeRate, handshakeCPU, handshakeAt50)
+}
+
+// measureResumed is the same with tickets, for each of the connections at a time one that a full
+// handshake got before.
+func (c *contest) measureResumed(who contestant, p pairing) error {
+	if _, err := p.load.do(order{Do: doPrime, Number: c.parallel}); err != nil {
+		return err
+	}
+	return c.measureConnections(who, p, order{Do: doResumed, Number: c.resumed, Parallel: c.parallel},
+		resumedRate, resumedCPU, resumedAt50)
+}
+
+// measureConnections takes the figures of an order for a number of connections.
+func (c *contest) measureConnections(who contestant, p pairing, o order, rate, used, usedAt50 figure) error {
 	start := time.Now()
 	cpu, err := p.server.cpuOf(func() error {
-		_, err := p.load.do(order{Do: doHandshakes, Number: c.handshakes, Parallel: c.parallel})
+		_, err := p.load.do(o)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	c.book.add(who, handshakeRate, float64(c.handshakes)/time.Since(start).Seconds())
-	cpu = each(cpu, c.handshakes)
-	c.book.add(who, handshakeCPU, microseconds(cpu))
-	c.book.add(who, handshakeAt50, microseconds(at50(cpu, c.derivation)))
+	c.book.add(who, rate, float64(o.Number)/time.Since(start).Seconds())
+	cpu = each(cpu, o.Number)
+	c.book.add(who, used, microseconds(cpu))
+	c.book.add(who, usedAt50, microseconds(at50(cpu, c.derivation)))
 	return nil
 }
 

@@ -31,7 +31,7 @@ func startReactorEcho(config *tlsconn.Config) (*reactor.Reactor, string, error) 
 
 // reactorConfig is the agreed work for package tlsconn.
 func reactorConfig(cert tls.Certificate) *tlsconn.Config {
-	return &tlsconn.Config{Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true}
+	return &tlsconn.Config{Certificates: []tls.Certificate{cert}}
 }
 
 // reactorEcho is the Handler of all connections; it keeps nothing of any.

@@ -10,7 +10,8 @@ import (
 // Opened checks what the handshake has settled.
 func (s *session) Opened(c *reactor.Conn) {
 	state := c.ConnectionState()
-	if err := s.crew.agreed.check(outcome{version: state.Version, suite: state.CipherSuite, group: state.Group}); err != nil {
+	settled := outcome{state.Version, state.CipherSuite, state.Group, state.DidResume}
+	if err := s.crew.agreed.check(settled, s.resumed); err != nil {
 		s.crew.finish(err)
 		return
 	}
