@@ -21,8 +21,9 @@ type Config struct {
 	// first one, if there is a HelloRetryRequest) before anything is settled. A Config
 	// that it answers with takes the place of this one for the connection, and so
 	// chooses certificates, client-certificate policy, protocols and the scope of
-	// tickets together; nil keeps this one. A failure sends handshake_failure. The
-	// ClientHello is the callee's to keep.
+	// tickets together; nil keeps this one. A Config is prepared at its first use, which
+	// parses its certificates: answer with the same ones, not with a new one for each
+	// client. A failure sends handshake_failure. The ClientHello is the callee's to keep.
 	InspectClientHello func(hello *ClientHello, answer *Completion[*Config])
 
 	// Certificates are what a server, or a client that is asked, shows, with their
@@ -64,9 +65,10 @@ type Config struct {
 	// requested.
 	ClientAuth tls.ClientAuthType
 
-	// ClientCAs are the roots that a server trusts to issue certificates of clients;
-	// nil means the system's. tls.VerifyClientCertIfGiven and
-	// tls.RequireAndVerifyClientCert use it.
+	// ClientCAs are the roots that a server trusts to issue certificates of clients.
+	// tls.VerifyClientCertIfGiven and tls.RequireAndVerifyClientCert need it: unlike in
+	// crypto/tls, none does not mean the system's roots, to which any owner of a domain
+	// gets a certificate; whoever wants those says x509.SystemCertPool.
 	ClientCAs *x509.CertPool
 
 	// ClientCANames are the names (DER-encoded distinguished names) that a server sends
@@ -202,6 +204,9 @@ func (cfg *Config) Validate(role Role) error {
 	case RoleServer:
 		if len(p.certificates) == 0 && cfg.GetCertificate == nil && cfg.ChooseCertificate == nil && cfg.InspectClientHello == nil {
 			return errors.New("tlsconn: config: a server needs Certificates, GetCertificate or ChooseCertificate")
+		}
+		if cfg.ClientAuth >= tls.VerifyClientCertIfGiven && cfg.ClientCAs == nil {
+			return errors.New("tlsconn: config: ClientAuth verifies clients, but there are no ClientCAs to verify them with")
 		}
 	case RoleClient:
 		if p.serverName == "" && !cfg.InsecureSkipVerify {

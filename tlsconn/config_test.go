@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // An unusable Config is refused with the name of the field, by Validate and by
@@ -57,6 +58,20 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"a private key that cannot sign", RoleServer, with(func(c *tls.Certificate) { c.PrivateKey = "secret" }), []string{"Certificates[1]", "string"}},
 		{"the key of another certificate", RoleServer, with(func(c *tls.Certificate) { c.PrivateKey = testKeys()[keyECDSA384] }), []string{"Certificates[1]", "does not belong"}},
 		{"a key on a curve that TLS 1.3 does not sign with", RoleServer, with(func(c *tls.Certificate) { c.PrivateKey = p224 }), []string{"Certificates[1]", "P-224"}},
+		{"a key share of a group that is not enabled", RoleClient, &Config{ServerName: "x", CurvePreferences: []tls.CurveID{tls.X25519}, KeyShares: []tls.CurveID{tls.CurveP256}}, []string{"KeyShares[0]", "not enabled"}},
+		{"a key share twice", RoleClient, &Config{ServerName: "x", KeyShares: []tls.CurveID{tls.X25519, tls.X25519}}, []string{"KeyShares[1]", "twice"}},
+		{"no signature schemes", RoleClient, &Config{ServerName: "x", SignatureSchemes: []tls.SignatureScheme{}}, []string{"SignatureSchemes"}},
+		{"an unknown signature scheme", RoleClient, &Config{ServerName: "x", SignatureSchemes: []tls.SignatureScheme{tls.Ed25519, tls.PKCS1WithSHA1}}, []string{"SignatureSchemes[1]", "not supported"}},
+		{"a fragment that is too small", RoleClient, &Config{ServerName: "x", MaxFragment: 62}, []string{"MaxFragment 62", "63"}},
+		{"a fragment that is too large", RoleClient, &Config{ServerName: "x", MaxFragment: 16385}, []string{"MaxFragment 16385"}},
+		{"certificates beyond the limit", RoleClient, &Config{ServerName: "x", MaxCertificateBytes: 256<<10 + 1}, []string{"MaxCertificateBytes"}},
+		{"too many tickets", RoleServer, &Config{TicketCount: 9}, []string{"TicketCount 9"}},
+		{"tickets for longer than a week", RoleServer, &Config{TicketLifetime: 7*24*time.Hour + time.Second}, []string{"TicketLifetime", "168h"}},
+		{"tickets for a part of a second", RoleServer, &Config{TicketLifetime: 1500 * time.Millisecond}, []string{"TicketLifetime", "whole seconds"}},
+		{"a scope that is too long", RoleServer, &Config{SessionScope: strings.Repeat("s", 256)}, []string{"SessionScope"}},
+		{"an unknown policy for clients", RoleServer, &Config{ClientAuth: tls.RequireAndVerifyClientCert + 1}, []string{"ClientAuth"}},
+		{"a certificate bound to issuers without a key", RoleServer, &Config{IssuerBound: []tls.Certificate{{Certificate: good.Certificate}}}, []string{"IssuerBound[0]", "private key"}},
+		{"verification of clients without roots", RoleServer, &Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.VerifyClientCertIfGiven}, []string{"ClientAuth", "ClientCAs"}},
 		{"an RSA key that is too small", RoleServer, with(func(c *tls.Certificate) { c.PrivateKey = publicOnly{rsaOfBits(512)} }), []string{"Certificates[1]", "512 bits"}},
 		{"a key of a kind that we do not know", RoleServer, with(func(c *tls.Certificate) { c.PrivateKey = publicOnly{"a key"} }), []string{"Certificates[1]", "string"}},
 		{"no signature algorithm left", RoleServer, with(func(c *tls.Certificate) {

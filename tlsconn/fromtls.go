@@ -82,6 +82,7 @@ func fromTLS(original, theirs *tls.Config, role Role) (*Config, error) {
 		config.RootCAs = theirs.RootCAs
 		config.ServerName = theirs.ServerName
 		config.InsecureSkipVerify = theirs.InsecureSkipVerify
+		config.RequestOCSP, config.RequestSCTs = true, true // as each client of crypto/tls does
 		if get := theirs.GetClientCertificate; get != nil {
 			config.Certificates = nil // "the contents of Certificates will be ignored"
 			config.GetClientCertificate = demandCertificate(get)
@@ -137,6 +138,8 @@ var unhonoured = []struct {
 	{"ClientAuth", RoleServer, func(c *tls.Config) bool {
 		return c.ClientAuth < tls.NoClientCert || c.ClientAuth > tls.RequireAndVerifyClientCert
 	}, "the policy is unknown"},
+	{"ClientCAs", RoleServer, func(c *tls.Config) bool { return c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil },
+		"there are none, and the system's roots verify clients only if x509.SystemCertPool is said"},
 	{"VerifyPeerCertificate", RoleServer, func(c *tls.Config) bool {
 		// crypto/tls calls it with no certificate then, which it may refuse.
 		return c.VerifyPeerCertificate != nil && (c.ClientAuth == tls.RequestClientCert || c.ClientAuth == tls.VerifyClientCertIfGiven)

@@ -228,9 +228,12 @@ func TestFromTLSRefusesWhatItCannotHonour(t *testing.T) {
 		{"a version of the future as the greatest", RoleServer, func(c *tls.Config) { c.MaxVersion = 0xffff }, ""},
 		{"a group that we do not have", RoleClient, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.X25519, tls.SecP256r1MLKEM768} }, "CurvePreferences"},
 		{"an empty set of groups", RoleClient, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{} }, ""},
+		{"verification without roots", RoleServer, func(c *tls.Config) { c.ClientAuth = tls.RequireAndVerifyClientCert }, "ClientCAs"},
 		{"an unknown policy", RoleServer, func(c *tls.Config) { c.ClientAuth = tls.RequireAndVerifyClientCert + 1 }, "ClientAuth"},
 		{"a check of clients that may show nothing", RoleServer, func(c *tls.Config) { c.VerifyPeerCertificate, c.ClientAuth = check, tls.RequestClientCert }, "VerifyPeerCertificate"},
-		{"the same with verification", RoleServer, func(c *tls.Config) { c.VerifyPeerCertificate, c.ClientAuth = check, tls.VerifyClientCertIfGiven }, "VerifyPeerCertificate"},
+		{"the same with verification", RoleServer, func(c *tls.Config) {
+			c.VerifyPeerCertificate, c.ClientAuth, c.ClientCAs = check, tls.VerifyClientCertIfGiven, x509.NewCertPool()
+		}, "VerifyPeerCertificate"},
 		{"a check of clients that must show something", RoleServer, func(c *tls.Config) { c.VerifyPeerCertificate, c.ClientAuth = check, tls.RequireAnyClientCert }, ""},
 		{"an unexported key", RoleServer, func(c *tls.Config) { c.SetSessionTicketKeys([][32]byte{{1}}) }, "SetSessionTicketKeys"},
 		{"the same of a client", RoleClient, func(c *tls.Config) { c.SetSessionTicketKeys([][32]byte{{1}}) }, ""},
