@@ -3,8 +3,8 @@ package main
 import "time"
 
 // bursts is the job of a number of handshakes that begin at once, again and again for a time. A burst
-// takes from its first connect to the end of its last handshake; its connections are ended before the
-// next one begins.
+// takes from its first connect to the end of its last handshake. A connection that is complete echoes a
+// byte and ends; the next burst begins when all have.
 type bursts struct {
 	crew         *crew
 	size         int
@@ -12,7 +12,6 @@ type bursts struct {
 	shaking      int // connections of this burst whose handshake is not complete
 	open         int // those that have not ended
 	microseconds []int64
-	held         []*session
 }
 
 // bursts returns how long each of them took, in microseconds.
@@ -35,15 +34,10 @@ func (j *bursts) next() {
 }
 
 func (j *bursts) opened(s *session) {
-	j.held = append(j.held, s)
-	if j.shaking--; j.shaking > 0 {
-		return
+	if j.shaking--; j.shaking == 0 {
+		j.microseconds = append(j.microseconds, time.Since(j.begun).Microseconds())
 	}
-	j.microseconds = append(j.microseconds, time.Since(j.begun).Microseconds())
-	for _, s := range j.held {
-		s.send(one)
-	}
-	j.held = j.held[:0]
+	s.send(one)
 }
 
 func (*bursts) echoed(s *session) { s.end() }

@@ -37,6 +37,7 @@ func (o options) remoteKeys() error {
 	if err != nil {
 		return err
 	}
+	c.idle = 0
 	socket := filepath.Join(dir, "key.sock")
 	holder, err := startServer("the key's process", c.loadCore, c.self, "-role", "key", "-cert", c.certFile,
 		"-key", keyFile, "-addr", socket, "-key-delay", o.keys.delay.String())

@@ -171,11 +171,15 @@ func (c *contest) conditions(w io.Writer) {
 	}
 	where := "on any core, because there is only one"
 	if c.serverCore.core >= 0 {
-		where = fmt.Sprintf("the servers on core %d, the load and the terminators' backend on core %d", c.serverCore.core, c.loadCore.core)
+		where = fmt.Sprintf("the servers on core %d, everything else on core %d", c.serverCore.core, c.loadCore.core)
 	}
 	fmt.Fprintf(w, "%s %s/%s, GOGC %s; %s.\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, collector, where)
 	fmt.Fprintf(w, "One X25519 derivation of the standard library: %s on the servers' core.\n",
 		spreadOf(c.book.derivations).write("ns", 0))
 	fmt.Fprintf(w, "TLS 1.3, ECDSA P-256, X25519, TLS_AES_128_GCM_SHA256, a ticket to each client that asks, close_notify both ways: checked on each connection.\n")
-	fmt.Fprintf(w, "Medians (least..greatest) of %d rounds, for memory of %d.\n", c.rounds, c.idleRounds)
+	memory := ""
+	if c.idle > 0 {
+		memory = fmt.Sprintf(", for memory of %d", c.idleRounds)
+	}
+	fmt.Fprintf(w, "Medians (least..greatest) of %d rounds%s.\n", c.rounds, memory)
 }

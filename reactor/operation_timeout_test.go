@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn"
 )
 
 // timeouts are those of the tests below.
@@ -91,6 +93,31 @@ func TestOperationDoesNotExtendTheHandshake(t *testing.T) {
 			t.Errorf("error %v, although nothing of ours was pending", err)
 		}
 	})
+}
+
+// The deadline is each operation's own.
+func TestEachOperationHasTheWholeTime(t *testing.T) {
+	clock := newFakeClock()
+	r := newReactor(t, timeouts(clock))
+	config, asked, sign := distantServer()
+	inspections := make(chan *tlsconn.Completion[*tlsconn.Config], 1)
+	config.InspectClientHello = func(_ *tlsconn.ClientHello, answer *tlsconn.Completion[*tlsconn.Config]) {
+		inspections <- answer
+	}
+	conn, done := handshake(t, serveEach(t, r, config, func(*Conn) Handler { return &echoes{} }))
+	inspection := <-inspections
+	turn(t, r)
+	clock.advance(t, r, 2*time.Second)
+	inspection.Complete(nil)
+	q := <-asked
+	turn(t, r)
+	clock.advance(t, r, 2*time.Second)
+	sign(q)
+	must(t, <-done)
+	exchange(t, conn, 1000)
+	if n := r.Counters(); n.Suspensions != 2 || n.PendingOperations != 0 {
+		t.Errorf("counters: %+v", n)
+	}
 }
 
 // The deadline and the answer come in one turn: the answer counts.
