@@ -42,8 +42,8 @@ func (x *connection) clientConfig(id identity) (*tlsconn.Config, error) {
 
 // shares are the groups to send a share of, by the runner's rules: the first one
 // that the server is thought to have, else those that are set, else the first one
-// with a post-quantum KEM and the first one without. Nil is the engine's choice, the
-// same with a hybrid at the head of the groups, and without any.
+// with a post-quantum KEM and the first one without. Nil is the engine's choice, where
+// it is the same.
 func (s *settings) shares() []tls.CurveID {
 	groups := curveIDs(s.groups())
 	for _, g := range groups {
@@ -58,7 +58,7 @@ func (s *settings) shares() []tls.CurveID {
 		return curveIDs(s.keyShares)
 	}
 	classical, quantum := slices.IndexFunc(groups, isClassical), slices.IndexFunc(groups, isQuantum)
-	if classical < 0 || quantum <= 0 {
+	if classical < 0 || quantum < 0 || quantum == 0 && groups[0] == tls.X25519MLKEM768 && groups[classical] == tls.X25519 {
 		return nil
 	}
 	return []tls.CurveID{groups[min(classical, quantum)], groups[max(classical, quantum)]}

@@ -17,6 +17,7 @@ func TestKeySharesFollowTheRunnersRules(t *testing.T) {
 		{"no hybrid: the engine's", settings{curves: []uint16{x25519, p256}}, nil},
 		{"only a hybrid: the engine's", settings{curves: []uint16{hybrid}}, nil},
 		{"the first one and the hybrid behind it", settings{curves: []uint16{x25519, p256, hybrid}}, []tls.CurveID{x25519, hybrid}},
+		{"a KEM alone and the first one behind it without", settings{curves: []uint16{kem, hybrid, p256}}, []tls.CurveID{kem, p256}},
 		{"those that are set", settings{keyShares: []uint16{p256}}, []tls.CurveID{p256}},
 		{"none", settings{noKeyShares: true}, []tls.CurveID{}},
 		{"our first that the server has", settings{curves: []uint16{kem, x25519, hybrid}, groupsHint: []uint16{hybrid, x25519}, keyShares: []uint16{kem}}, []tls.CurveID{x25519}},

@@ -16,11 +16,11 @@ func (x *connection) serverConfig(id identity) *tlsconn.Config {
 	switch {
 	case s.inspect:
 		id.install(inspected)
-	case !s.async:
+	case !s.async || s.noServerNameAck:
 		id.install(config)
 		id.install(inspected)
 	}
-	if !s.noServerNameAck { // which a callback that is asked for this name brings about
+	if !s.noServerNameAck { // a callback that may have used the name acknowledges it
 		choose := x.chooseCertificate(id)
 		config.ChooseCertificate, inspected.ChooseCertificate = choose, choose
 	}
