@@ -180,7 +180,7 @@ func newPeerCA(t *testing.T, kind keyKind) *testCA {
 	t.Helper()
 	ca := &testCA{key: testKeys()[kind], pool: x509.NewCertPool()}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "peer root"},
+		SerialNumber: newSerial(), Subject: pkix.Name{CommonName: "peer root"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(48 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
@@ -200,10 +200,17 @@ func (ca *testCA) certify(t *testing.T, kind keyKind, names ...string) tls.Certi
 	t.Helper()
 	key := testKeys()[kind]
 	der := ca.issueWith(t, key.Public(), func(c *x509.Certificate) {
-		c.Subject.CommonName = "peer " + testKinds[kind]
+		c.SerialNumber, c.Subject.CommonName = newSerial(), "peer "+testKinds[kind]
 		c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
 		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 		c.DNSNames = names
 	})
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: crypto.Signer(key)}
+}
+
+// newSerial makes a serial number, by which and the issuer NSS takes certificates for the same.
+func newSerial() *big.Int {
+	var b [12]byte
+	rand.Read(b[:]) // never fails
+	return new(big.Int).SetBytes(b[:])
 }
