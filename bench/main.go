@@ -91,8 +91,10 @@ func run() error {
 	case "profiled":
 		return runProfiled(o.program, o.cert, o.key, os.Stdin)
 	case "key":
+		go endWithHarness(os.Stdin)
 		return runKeyHolder(o.cert, o.key, o.addr, o.keys.delay)
 	case "keyless":
+		go endWithHarness(os.Stdin)
 		return runKeyless(o.cert, o.key, o.addr)
 	case "backend":
 		return runBackend()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -12,6 +13,13 @@ import (
 // logs, as far as the harness reads it.
 
 func serverLog() *slog.Logger { return slog.New(slog.NewJSONHandler(os.Stderr, nil)) }
+
+// endWithHarness ends the process when the harness has gone without a word: it holds the other end of
+// the standard input.
+func endWithHarness(input io.Reader) {
+	_, _ = io.Copy(io.Discard, input) // however it ends
+	os.Exit(1)
+}
 
 // runPeer is a server of crypto/tls; backend is "" for an echo server.
 func runPeer(certFile, keyFile, backend string) error {
