@@ -11,15 +11,6 @@ import (
 // This file holds the authentication messages that both roles send and check
 // (RFC 8446 4.4): CertificateVerify and Finished.
 
-// ownProof is our certificate and the signature with its key.
-type ownProof struct {
-	cert      *certificate // nil for none
-	scheme    tls.SignatureScheme
-	signing   *Completion[[]byte]
-	signature []byte
-	message   []byte // what is being signed, to check what an AsyncSigner answers
-}
-
 // context returns the context string of role's CertificateVerify (RFC 8446 4.4.3).
 func (r Role) context() string {
 	if r == RoleServer {
@@ -28,42 +19,9 @@ func (r Role) context() string {
 	return clientContext
 }
 
-// awaitSignature has the private key sign the transcript up to the Certificate,
-// and goes on to next with the signature.
-func (hs *handshake13) awaitSignature(next State) (State, error) {
-	if hs.signing == nil {
-		hs.message = signedMessage(hs.c.role.context(), hs.transcriptHash())
-		cert, scheme, message := hs.cert, hs.scheme, hs.message
-		var err error
-		if cert.async != nil {
-			hs.signing, err = ask(&hs.handshake, OpSign, func(c *Completion[[]byte]) {
-				cert.async.SignMessage(append([]byte(nil), message...), scheme, c)
-			})
-		} else {
-			hs.signing, err = run(&hs.handshake, OpSign, cert.slow, func() ([]byte, error) {
-				return sign(cert.signer, scheme, message)
-			})
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	signature, ok, err := hs.signing.take(&hs.handshake)
-	switch {
-	case !ok:
-		return StateAwaitSignature, nil
-	case err != nil:
-		return 0, failed(err, AlertInternalError, "private key")
-	}
-	if hs.cert.async != nil {
-		// A faulty signature of an RSA key gives the key away (the peer learns its factors), so
-		// none leaves unchecked that was made where we cannot see.
-		if verifySignature(hs.cert.public, hs.scheme, offeredSchemes, hs.message, signature) != nil {
-			return 0, abort(AlertInternalError, "private key: its signature does not verify")
-		}
-	}
-	hs.signature, hs.signing, hs.message = signature, nil, nil
-	return next, nil
+// signed is what our CertificateVerify signs: the transcript up to the Certificate.
+func (hs *handshake13) signed() []byte {
+	return signedMessage(hs.c.role.context(), hs.transcriptHash())
 }
 
 func (hs *handshake13) sendCertificateVerify() error {

@@ -327,6 +327,11 @@ func TestReleasedBuffersAreOverwritten(t *testing.T) {
 func TestSecretsAreCleared(t *testing.T) {
 	zero := keysched.Secret{}
 	p := standardPair(t)
+	for _, s := range []*side{p.client, p.server} { // the server's machine is known with the ClientHello
+		if err := s.conn.Handshake(); err != ErrWantRead {
+			t.Fatalf("%v: %v", s, err)
+		}
+	}
 	hs := [2]*handshake13{&p.client.conn.hs.(*client13).handshake13, &p.server.conn.hs.(*server13).handshake13}
 	p.handshake()
 	for i, h := range hs {

@@ -153,12 +153,12 @@ var (
 )
 
 // choose returns the certificate of the Config for a peer that asked for name
-// (empty if it did not), accepts the given signature schemes, and names
+// (empty if it did not), can do with those that are able, and names
 // authorities (none if it does not care): the first that has the name, exactly or
 // else by a wildcard for the leftmost label (RFC 6125 6.4.3), which byName tells;
 // without one the first of all. Among equals those come first that one of the
 // authorities issued.
-func (p *prepared) choose(name string, accepted []tls.SignatureScheme, authorities [][]byte) (c *certificate, s tls.SignatureScheme, byName bool, err error) {
+func (p *prepared) choose(name string, able able, authorities [][]byte) (c *certificate, s tls.SignatureScheme, byName bool, err error) {
 	name = foldName(name)
 	lists := [3][]*certificate{p.names[name]}
 	if _, parent, ok := strings.Cut(name, "."); ok {
@@ -172,7 +172,7 @@ func (p *prepared) choose(name string, accepted []tls.SignatureScheme, authoriti
 				if c.issuedBy(authorities) != issued || c.bound && !issued {
 					continue
 				}
-				if s, ok := c.scheme(accepted); ok {
+				if s, ok := able(c); ok {
 					return c, s, i < 2, nil
 				}
 				err = errNoScheme

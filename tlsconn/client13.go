@@ -22,7 +22,6 @@ type client13 struct {
 	ticket   []byte          // of the session that is offered
 	evidence Peer            // what came with the server's certificate
 	request  *certificateAsk // the server's CertificateRequest, nil without one
-	choosing *Completion[*tls.Certificate]
 }
 
 func newClient13(c *Conn) *client13 {
@@ -60,7 +59,7 @@ func (hs *client13) step(m message) (State, error) {
 	case StateSendClientCertificate:
 		return hs.sendClientCertificate()
 	case StateAwaitSignature:
-		return hs.awaitSignature(StateSendClientFinished)
+		return hs.awaitSignature(hs.signed, StateSendClientFinished)
 	case StateSendClientFinished:
 		return hs.sendClientFinished()
 	case StateAwaitFlush:

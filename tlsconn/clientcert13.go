@@ -66,7 +66,7 @@ func (hs *client13) awaitCertificate() (State, error) {
 		case err != nil:
 			return 0, failed(err, AlertInternalError, "ChooseClientCertificate")
 		case cert != nil:
-			return StateSendClientCertificate, hs.use(cert, "ChooseClientCertificate")
+			return StateSendClientCertificate, hs.useChosen(cert, "ChooseClientCertificate")
 		}
 	}
 	if config.GetClientCertificate != nil {
@@ -75,12 +75,12 @@ func (hs *client13) awaitCertificate() (State, error) {
 			return 0, failed(err, AlertInternalError, "GetClientCertificate")
 		}
 		if cert != nil {
-			return StateSendClientCertificate, hs.use(cert, "GetClientCertificate")
+			return StateSendClientCertificate, hs.useChosen(cert, "GetClientCertificate")
 		}
 	}
 	p, _ := config.prepare()
 	// RFC 8446 4.4.2: without a suitable one an empty Certificate is sent.
-	hs.cert, hs.scheme, _, _ = p.choose("", knownSchemes(hs.request.schemes), hs.request.authorities)
+	hs.cert, hs.scheme, _, _ = p.choose("", hs.able(), hs.request.authorities)
 	return StateSendClientCertificate, nil
 }
 
@@ -96,20 +96,19 @@ func (hs *client13) requestInfo() *tls.CertificateRequestInfo {
 	return info
 }
 
-// use takes the certificate of a callback; one without any Certificate in it
+// able tells which certificates the server accepts.
+func (hs *client13) able() able {
+	accepted := knownSchemes(hs.request.schemes)
+	return func(c *certificate) (tls.SignatureScheme, bool) { return c.scheme(accepted) }
+}
+
+// useChosen takes the certificate of a callback; one without any Certificate in it
 // stands for none.
-func (hs *client13) use(cert *tls.Certificate, callback string) (err error) {
+func (hs *client13) useChosen(cert *tls.Certificate, callback string) error {
 	if len(cert.Certificate) == 0 {
 		return nil
 	}
-	if hs.cert, err = newCertificate(cert); err != nil {
-		return abort(AlertInternalError, "%s: the certificate %w", callback, err)
-	}
-	var ok bool
-	if hs.scheme, ok = hs.cert.scheme(knownSchemes(hs.request.schemes)); !ok {
-		return abort(AlertHandshakeFailure, "certificate_request: signature_algorithms has none that the certificate's key can make")
-	}
-	return nil
+	return hs.use(cert, callback, "certificate_request", hs.able())
 }
 
 // sendClientCertificate answers the server's request, with no certificate if need be.

@@ -122,7 +122,7 @@ func newConn(ws *Workspace, transport Transport, config *Config, role Role) *Con
 	}
 	c.out.fragment = uint16(config.MaxFragment)
 	if role == RoleServer {
-		c.hs, c.state = newServer13(c), StateExpectClientHello
+		c.hs, c.state = newServerStart(c), StateExpectClientHello
 	} else if c.hs, c.state = newClient13(c), StateSendClientHello; config.Sessions != nil {
 		c.state = StateAwaitSession
 	}

@@ -15,11 +15,6 @@ const ssl30 = 0x0300
 // checkHello refuses a ClientHello that TLS 1.3 forbids, whatever is selected.
 func (hs *server13) checkHello() error {
 	m := &hs.hello
-	if m.LegacyVersion == ssl30 {
-		return abort(AlertProtocolVersion, "client_hello: legacy_version is %#04x", m.LegacyVersion)
-	}
-	// RFC 8446 4.2.1: supported_versions alone decides; without it the client has at
-	// most TLS 1.2.
 	if !slices.Contains(m.SupportedVersions, tls.VersionTLS13) {
 		return abort(AlertProtocolVersion, "client_hello: no TLS 1.3 in supported_versions")
 	}
@@ -37,13 +32,6 @@ func (hs *server13) checkHello() error {
 	// RFC 8446 4.2.9: psk_key_exchange_modes comes with every pre_shared_key.
 	if m.Has(wire.ExtPreSharedKey) && !m.Has(wire.ExtPSKModes) {
 		return abort(AlertMissingExtension, "client_hello: pre_shared_key without psk_key_exchange_modes")
-	}
-	if len(m.ServerName) > maxServerName {
-		return abort(AlertIllegalParameter, "client_hello: server_name has %d bytes, more than a DNS name can have", len(m.ServerName))
-	}
-	if !isPrintable(string(m.ServerName)) {
-		// RFC 6066 3: ASCII; and nothing else may come into logs and tables.
-		return abort(AlertIllegalParameter, "client_hello: server_name is not printable ASCII")
 	}
 	return checkShares(m)
 }

@@ -9,11 +9,7 @@ import (
 // handshake13 is what a server and a client of TLS 1.3 share: who is who, and the
 // key schedule of RFC 8446 7.1 as far as it has come.
 type handshake13 struct {
-	handshake
-	ownProof
-	peerCheck
-	session *session // that is being resumed, nil for a full handshake
-	chain   [][]byte // the peer's, DER, as it was shown; nil for none
+	parties
 
 	random                               [32]byte // the client's, which names the connection in the key log
 	master                               keysched.Secret

@@ -8,36 +8,29 @@ import (
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
-// server13 is the handshake of a TLS 1.3 server (RFC 8446 A.2).
+// server13 is the handshake of a TLS 1.3 server (RFC 8446 A.2), from the choice of
+// the parameters on.
 type server13 struct {
 	handshake13
-	hello      wire.ClientHello // parsed from helloRaw
-	helloRaw   []byte           // the last ClientHello, our copy
-	retryGroup tls.CurveID      // asked for in a HelloRetryRequest, 0 without one
-	named      bool             // server_name was used to choose something
-
-	inspecting *Completion[*Config]
+	received
+	retryGroup tls.CurveID // asked for in a HelloRetryRequest, 0 without one
 	offer      pskOffer
-	choosing   *Completion[*tls.Certificate]
 
 	requested bool // a CertificateRequest was sent
 	// expected is the client's Finished, known beforehand if the transcript up to it is.
 	expected []byte
 }
 
-func newServer13(c *Conn) *server13 {
+func newServer13(from *serverStart) *server13 {
 	hs := new(server13)
-	hs.c = c
+	hs.handshake, hs.received = from.handshake, from.received
+	hs.random = hs.hello.Random
 	return hs
 }
 
 // step implements machine.
 func (hs *server13) step(m message) (State, error) {
 	switch hs.c.state {
-	case StateExpectClientHello:
-		return hs.readClientHello(m)
-	case StateAwaitInspection:
-		return hs.awaitInspection()
 	case StateSelectParameters:
 		return hs.selectParameters()
 	case StateSendHelloRetryRequest:
@@ -51,7 +44,7 @@ func (hs *server13) step(m message) (State, error) {
 	case StateSendServerHello:
 		return hs.sendServerHello()
 	case StateAwaitSignature:
-		return hs.awaitSignature(StateSendServerFinished)
+		return hs.awaitSignature(hs.signed, StateSendServerFinished)
 	case StateSendServerFinished:
 		return hs.sendServerFinished()
 	case StateExpectCertificate:
@@ -62,78 +55,21 @@ func (hs *server13) step(m message) (State, error) {
 		return hs.readClientCertificateVerify(m)
 	case StateExpectClientFinished:
 		return hs.readClientFinished(m)
-	case StateAwaitSession, StateSendClientHello, StateExpectServerHello, StateExpectSecondServerHello,
+	case StateExpectClientHello, StateAwaitInspection, StateAwaitSession, StateSendClientHello, StateExpectServerHello, StateExpectSecondServerHello,
 		StateExpectEncryptedExtensions, StateExpectCertificateOrRequest, StateExpectServerFinished,
 		StateSendClientCertificate, StateSendClientFinished, StateAwaitFlush, StateConnected, StateFailed:
 	}
 	return hs.c.state, fmt.Errorf("internal: step of a server in state %v", hs.c.state)
 }
 
-// copyHello parses a ClientHello from a copy of its own, as later steps need it.
-func (hs *server13) copyHello(m message) error {
-	hs.helloRaw = append([]byte(nil), m.raw...)
-	if err := hs.hello.Unmarshal(hs.helloRaw[wire.HeaderLen:]); err != nil {
-		return decodeError(err)
-	}
-	return nil
-}
-
-func (hs *server13) readClientHello(m message) (State, error) {
-	if err := hs.copyHello(m); err != nil {
-		return 0, err
-	}
+// selectParameters chooses what does not depend on a session.
+func (hs *server13) selectParameters() (State, error) {
 	if err := hs.checkHello(); err != nil {
 		return 0, err
 	}
-	hs.random = hs.hello.Random
-	hs.c.facts.serverName = string(hs.hello.ServerName)
 	// RFC 8446 4.2.10: a server that does not take the 0-RTT data which may follow
 	// skips it, until records open again or a second ClientHello comes.
 	hs.c.in.skipping = hs.hello.Has(wire.ExtEarlyData)
-	if hs.c.config.InspectClientHello != nil {
-		return StateAwaitInspection, nil
-	}
-	return StateSelectParameters, nil
-}
-
-// awaitInspection lets the user choose another Config for this client.
-func (hs *server13) awaitInspection() (State, error) {
-	if hs.inspecting == nil {
-		hs.named = true
-		var err error
-		hs.inspecting, err = ask(&hs.handshake, OpInspect, func(c *Completion[*Config]) {
-			hs.c.config.InspectClientHello(hs.clientHello(), c)
-		})
-		if err != nil {
-			return 0, err
-		}
-	}
-	config, ok, err := hs.inspecting.take(&hs.handshake)
-	switch {
-	case !ok:
-		return StateAwaitInspection, nil
-	case err != nil:
-		return 0, failed(err, AlertHandshakeFailure, "InspectClientHello")
-	case config == nil:
-		return StateSelectParameters, nil
-	}
-	if err := config.Validate(RoleServer); err != nil {
-		return 0, fmt.Errorf("InspectClientHello: %w", err)
-	}
-	hs.c.config = config
-	if config.MaxFragment > 0 {
-		hs.c.out.limitFragment(config.MaxFragment)
-	}
-	return StateSelectParameters, nil
-}
-
-// clientHello makes what callbacks are asked about, of copies.
-func (hs *server13) clientHello() *ClientHello {
-	return &ClientHello{ClientHelloInfo: helloInfo(hs.c, &hs.hello), Raw: append([]byte(nil), hs.helloRaw...)}
-}
-
-// selectParameters chooses what does not depend on a session.
-func (hs *server13) selectParameters() (State, error) {
 	p, _ := hs.c.config.prepare() // its error was told when the Conn was made
 	suite := p.selectSuite(hs.hello.CipherSuites)
 	if suite == nil {
@@ -212,7 +148,7 @@ func (hs *server13) readSecondClientHello(m message) (State, error) {
 	if err := first.Unmarshal(hs.helloRaw[wire.HeaderLen:]); err != nil {
 		return 0, fmt.Errorf("internal: first client_hello: %w", err)
 	}
-	if err := hs.copyHello(m); err != nil {
+	if err := hs.receive(m); err != nil {
 		return 0, err
 	}
 	if err := hs.checkHello(); err != nil {

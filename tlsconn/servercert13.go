@@ -2,84 +2,21 @@ package tlsconn
 
 import (
 	"crypto/tls"
-	"errors"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
-// awaitCertificate chooses the server's certificate: by ChooseCertificate, by
-// GetCertificate, or among the Config's.
 func (hs *server13) awaitCertificate() (State, error) {
 	if !hs.hello.Has(wire.ExtSignatureAlgorithms) {
 		// RFC 8446 9.2: mandatory without a pre-shared key that we take.
 		return 0, abort(AlertMissingExtension, "client_hello: no %v", wire.ExtSignatureAlgorithms)
 	}
-	config := hs.c.config
-	if config.ChooseCertificate != nil {
-		if hs.choosing == nil {
-			hs.named = true
-			var err error
-			hs.choosing, err = ask(&hs.handshake, OpCertificate, func(c *Completion[*tls.Certificate]) {
-				config.ChooseCertificate(hs.clientHello(), c)
-			})
-			if err != nil {
-				return 0, err
-			}
-		}
-		cert, ok, err := hs.choosing.take(&hs.handshake)
-		switch {
-		case !ok:
-			return StateAwaitCertificate, nil
-		case err != nil:
-			return 0, failed(err, AlertInternalError, "ChooseCertificate")
-		case cert != nil:
-			return StateSendServerHello, hs.use(cert, "ChooseCertificate")
-		}
-	}
-	if config.GetCertificate != nil {
-		hs.named = true
-		cert, err := config.GetCertificate(helloInfo(hs.c, &hs.hello))
-		if err != nil {
-			return 0, failed(err, AlertInternalError, "GetCertificate")
-		}
-		if cert != nil {
-			return StateSendServerHello, hs.use(cert, "GetCertificate")
-		}
-	}
-	return StateSendServerHello, hs.chooseOurs()
-}
-
-// use takes the certificate of a callback.
-func (hs *server13) use(cert *tls.Certificate, callback string) (err error) {
-	if hs.cert, err = newCertificate(cert); err != nil {
-		return abort(AlertInternalError, "%s: the certificate %w", callback, err)
-	}
-	var ok bool
-	if hs.scheme, ok = hs.cert.scheme(knownSchemes(hs.hello.SignatureAlgorithms)); !ok {
-		return abort(AlertHandshakeFailure, "client_hello: signature_algorithms has none that the certificate's key can make")
-	}
-	return nil
-}
-
-// chooseOurs chooses among the Config's certificates.
-func (hs *server13) chooseOurs() error {
-	p, _ := hs.c.config.prepare()
-	if len(p.certificates) == 0 {
-		// RFC 6066 3: unrecognized_name, for a name that we do not serve.
-		return abort(AlertUnrecognizedName, "client_hello: no certificate for server_name %q", hs.c.facts.serverName)
-	}
-	var err error
-	var byName bool
 	accepted := knownSchemes(hs.hello.SignatureAlgorithms)
-	hs.cert, hs.scheme, byName, err = p.choose(hs.c.facts.serverName, accepted, hs.hello.CertificateAuthorities)
-	hs.named = hs.named || byName
-	switch {
-	case errors.Is(err, errNoIssuer):
-		return abort(AlertHandshakeFailure, "client_hello: certificate_authorities has no issuer of a certificate")
-	case err != nil:
-		return abort(AlertHandshakeFailure, "client_hello: signature_algorithms has none that a certificate's key can make")
+	ok, err := hs.serverCertificate(&hs.received, func(c *certificate) (tls.SignatureScheme, bool) { return c.scheme(accepted) })
+	if !ok || err != nil {
+		return StateAwaitCertificate, err
 	}
-	return nil
+	return StateSendServerHello, nil
 }
 
 // asked are the extensions that the client wants beside a certificate.

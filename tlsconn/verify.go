@@ -83,7 +83,7 @@ type peerCheck struct {
 }
 
 // beginVerification starts the verification of a chain, whose bytes are ours.
-func (hs *handshake13) beginVerification(chain [][]byte, peer Peer) (err error) {
+func (hs *parties) beginVerification(chain [][]byte, peer Peer) (err error) {
 	p, _ := hs.c.config.prepare()
 	v := verification{config: hs.c.config, role: hs.c.role, now: p.now(), chain: chain, peer: peer}
 	if hs.c.role == RoleClient {
@@ -95,7 +95,7 @@ func (hs *handshake13) beginVerification(chain [][]byte, peer Peer) (err error) 
 
 // verified takes the result of the verification, once it is there (ok). A
 // failure names its alert.
-func (hs *handshake13) verified() (ok bool, err error) {
+func (hs *parties) verified() (ok bool, err error) {
 	if hs.judging == nil {
 		peer, ok, err := hs.verifying.take(&hs.handshake)
 		if !ok || err != nil {

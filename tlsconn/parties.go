@@ -1,0 +1,61 @@
+package tlsconn
+
+import "crypto/tls"
+
+// parties is who is who in a handshake of either role and version: our proof, the
+// peer's, and the session that may stand for both.
+type parties struct {
+	handshake
+	ownProof
+	peerCheck
+	session *session // that is being resumed, nil for a full handshake
+	chain   [][]byte // the peer's, DER, as it was shown; nil for none
+}
+
+// ownProof is our certificate and the signature with its key.
+type ownProof struct {
+	choosing  *Completion[*tls.Certificate]
+	cert      *certificate // nil for none
+	scheme    tls.SignatureScheme
+	signing   *Completion[[]byte]
+	signature []byte
+	message   []byte // what is being signed, to check what an AsyncSigner answers
+}
+
+// awaitSignature has the private key sign what message returns, and goes on to next
+// with the signature.
+func (hs *parties) awaitSignature(message func() []byte, next State) (State, error) {
+	if hs.signing == nil {
+		hs.message = message()
+		cert, scheme, signed := hs.cert, hs.scheme, hs.message
+		var err error
+		if cert.async != nil {
+			hs.signing, err = ask(&hs.handshake, OpSign, func(c *Completion[[]byte]) {
+				cert.async.SignMessage(append([]byte(nil), signed...), scheme, c)
+			})
+		} else {
+			hs.signing, err = run(&hs.handshake, OpSign, cert.slow, func() ([]byte, error) {
+				return sign(cert.signer, scheme, signed)
+			})
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	signature, ok, err := hs.signing.take(&hs.handshake)
+	switch {
+	case !ok:
+		return StateAwaitSignature, nil
+	case err != nil:
+		return 0, failed(err, AlertInternalError, "private key")
+	}
+	if hs.cert.async != nil {
+		// A faulty signature of an RSA key gives the key away (the peer learns its factors), so
+		// none leaves unchecked that was made where we cannot see.
+		if verifySignature(hs.cert.public, hs.scheme, offeredSchemes, hs.message, signature) != nil {
+			return 0, abort(AlertInternalError, "private key: its signature does not verify")
+		}
+	}
+	hs.signature, hs.signing, hs.message = signature, nil, nil
+	return next, nil
+}

@@ -1,0 +1,78 @@
+package tlsconn
+
+import (
+	"crypto/tls"
+	"errors"
+)
+
+// able tells whether a certificate can be used with a peer, and the scheme to sign with.
+type able func(*certificate) (tls.SignatureScheme, bool)
+
+// serverCertificate chooses a server's certificate: by ChooseCertificate, by
+// GetCertificate, or among the Config's. It is called again until ok.
+func (hs *parties) serverCertificate(r *received, able able) (ok bool, err error) {
+	config := hs.c.config
+	if config.ChooseCertificate != nil {
+		if hs.choosing == nil {
+			r.named = true
+			hs.choosing, err = ask(&hs.handshake, OpCertificate, func(c *Completion[*tls.Certificate]) {
+				config.ChooseCertificate(r.info(hs.c), c)
+			})
+			if err != nil {
+				return true, err
+			}
+		}
+		cert, ok, err := hs.choosing.take(&hs.handshake)
+		switch {
+		case !ok:
+			return false, nil
+		case err != nil:
+			return true, failed(err, AlertInternalError, "ChooseCertificate")
+		case cert != nil:
+			return true, hs.use(cert, "ChooseCertificate", "client_hello", able)
+		}
+	}
+	if config.GetCertificate != nil {
+		r.named = true
+		cert, err := config.GetCertificate(helloInfo(hs.c, &r.hello))
+		if err != nil {
+			return true, failed(err, AlertInternalError, "GetCertificate")
+		}
+		if cert != nil {
+			return true, hs.use(cert, "GetCertificate", "client_hello", able)
+		}
+	}
+	return true, hs.chooseOurs(r, able)
+}
+
+// use takes the certificate that a callback answered with to what asked says.
+func (hs *parties) use(cert *tls.Certificate, callback, asked string, able able) (err error) {
+	if hs.cert, err = newCertificate(cert); err != nil {
+		return abort(AlertInternalError, "%s: the certificate %w", callback, err)
+	}
+	var ok bool
+	if hs.scheme, ok = able(hs.cert); !ok {
+		return abort(AlertHandshakeFailure, "%s: signature_algorithms has none that the certificate's key can make", asked)
+	}
+	return nil
+}
+
+// chooseOurs chooses among the Config's certificates.
+func (hs *parties) chooseOurs(r *received, able able) error {
+	p, _ := hs.c.config.prepare()
+	if len(p.certificates) == 0 {
+		// RFC 6066 3: unrecognized_name, for a name that we do not serve.
+		return abort(AlertUnrecognizedName, "client_hello: no certificate for server_name %q", hs.c.facts.serverName)
+	}
+	var err error
+	var byName bool
+	hs.cert, hs.scheme, byName, err = p.choose(hs.c.facts.serverName, able, r.hello.CertificateAuthorities)
+	r.named = r.named || byName
+	switch {
+	case errors.Is(err, errNoIssuer):
+		return abort(AlertHandshakeFailure, "client_hello: certificate_authorities has no issuer of a certificate")
+	case err != nil:
+		return abort(AlertHandshakeFailure, "client_hello: signature_algorithms has none that a certificate's key can make")
+	}
+	return nil
+}
