@@ -60,7 +60,14 @@ var testTime = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 func newTestCA(t testing.TB) *testCA {
 	t.Helper()
-	ca := &testCA{key: testKeys()[keyECDSA], pool: x509.NewCertPool()}
+	return newTestCAOf(t, keyECDSA)
+}
+
+// newTestCAOf makes one with a key of the given kind; without an equal key nobody
+// takes it for newTestCA's.
+func newTestCAOf(t testing.TB, kind keyKind) *testCA {
+	t.Helper()
+	ca := &testCA{key: testKeys()[kind], pool: x509.NewCertPool()}
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "test root"},

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
+	"testing/cryptotest"
 	"time"
 )
 
@@ -20,36 +22,74 @@ func serverFor(certs ...tls.Certificate) *Config {
 
 func testClock() time.Time { return testTime }
 
-// flow is a scripted exchange between a client and a server: the transcripts
-// that every way of delivering bytes has to repeat exactly.
+// flow is a scripted exchange between a client and a server, over one connection
+// or several: every way of delivering bytes has to repeat it exactly.
 type flow struct {
-	name   string
-	client func(*testCA, *Config)
-	server func(*testCA, *Config)
+	name string
+	// client and server change the Configs of their sides, set both and all else.
+	client, server func(*Config)
+	set            func(*scene)
 	// script runs the exchange; what it returns is part of the outcome.
 	script func(*pair) error
 	// everySplit takes no sample of the splits, but all of them.
 	everySplit bool
 }
 
+// scene is what a flow is set up from: the Configs of its connections, and what
+// happens outside of them.
+type scene struct {
+	*cast
+	client, server     *Config
+	clientWS, serverWS WorkspaceConfig
+	ops                *operations
+}
+
+// cast are the certificates of a test's flows. They are made once, since the
+// length of a certificate varies with its signature.
+type cast struct {
+	ca                *testCA
+	ed25519, rsa      tls.Certificate // for example.org
+	client, clientRSA tls.Certificate
+	stranger          tls.Certificate // of a CA that nobody trusts
+	strangers         *testCA
+}
+
+func newCast(t testing.TB) *cast {
+	ca, strangers := newTestCA(t), newTestCAOf(t, keyECDSA384)
+	return &cast{
+		ca:        ca,
+		ed25519:   ca.issue(t, keyEd25519, "example.org"),
+		rsa:       ca.issue(t, keyRSA, "example.org"),
+		client:    ca.issue(t, keyEd25519, "client.example"),
+		clientRSA: ca.issue(t, keyRSA, "client.example"),
+		stranger:  strangers.issue(t, keyEd25519, "client.example"),
+		strangers: strangers,
+	}
+}
+
 // flows are all of them.
-var flows = []flow{
+var flows = slices.Concat(plainFlows, authFlows, resumptionFlows, operationFlows)
+
+// plainFlows need nothing but a server's certificate.
+var plainFlows = []flow{
 	{
 		name:   "full handshake, data, close_notify both ways",
 		script: exchange,
 	},
 	{
 		name:   "hello retry request",
-		client: func(_ *testCA, c *Config) { c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256} },
-		server: func(_ *testCA, c *Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP256} },
+		client: func(c *Config) { c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256} },
+		server: func(c *Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP256} },
 		script: exchange,
 
 		everySplit: true,
 	},
 	{
-		name:   "hybrid group and an RSA certificate",
-		client: func(_ *testCA, c *Config) { c.CurvePreferences = nil },
-		server: func(_ *testCA, c *Config) { c.CurvePreferences = nil },
+		name: "hybrid group and an RSA certificate",
+		set: func(s *scene) {
+			s.client.CurvePreferences, s.server.CurvePreferences = nil, nil
+			s.server.Certificates = []tls.Certificate{s.rsa}
+		},
 		script: exchange,
 	},
 	{
@@ -82,13 +122,13 @@ var flows = []flow{
 	},
 	{
 		name:   "the server has no suite in common",
-		client: func(_ *testCA, c *Config) { c.CipherSuites = []uint16{tls.TLS_AES_128_GCM_SHA256} },
-		server: func(_ *testCA, c *Config) { c.CipherSuites = []uint16{tls.TLS_AES_256_GCM_SHA384} },
+		client: func(c *Config) { c.CipherSuites = []uint16{tls.TLS_AES_128_GCM_SHA256} },
+		server: func(c *Config) { c.CipherSuites = []uint16{tls.TLS_AES_256_GCM_SHA384} },
 		script: refusal,
 	},
 	{
 		name:   "the client does not trust the server",
-		client: func(_ *testCA, c *Config) { c.ServerName = "other.example" },
+		client: func(c *Config) { c.ServerName = "other.example" },
 		script: refusal,
 	},
 	{
@@ -127,36 +167,93 @@ func refusal(p *pair) error {
 }
 
 // outcome is all that a flow may not change with the way of delivery: states,
-// plaintext, errors and, as randomness is fixed, every byte on the wire.
+// plaintext, errors, what was negotiated, which callbacks were asked and, as
+// randomness is fixed, every byte on the wire.
 type outcome struct {
 	states    [2]string
 	plaintext [2]string
+	facts     [2]string
 	up, down  []byte
+	asked     string
 	result    string
+	// connections is how many there were; strings have "; " between them.
+	connections int
 }
 
 // run plays a flow with transports that deliver has prepared.
-func (f *flow) run(t *testing.T, ca *testCA, cert tls.Certificate, deliver func(*pair)) outcome {
+func (f *flow) run(t *testing.T, cast *cast, deliver func(*pair)) outcome {
 	t.Helper()
-	clientConfig, serverConfig := clientFor(ca), serverFor(cert)
-	clientConfig.CurvePreferences = []tls.CurveID{tls.X25519}
-	serverConfig.CurvePreferences = []tls.CurveID{tls.X25519}
+	s := &scene{cast: cast, client: clientFor(cast.ca), server: serverFor(cast.ed25519), ops: new(operations)}
+	s.client.CurvePreferences, s.server.CurvePreferences = []tls.CurveID{tls.X25519}, []tls.CurveID{tls.X25519}
 	if f.client != nil {
-		f.client(ca, clientConfig)
+		f.client(s.client)
 	}
 	if f.server != nil {
-		f.server(ca, serverConfig)
+		f.server(s.server)
 	}
-	p := newPair(t, clientConfig, serverConfig)
-	deliver(p)
-	err := f.script(p)
-	o := outcome{up: p.client.tr.out.bytes, down: p.server.tr.out.bytes, result: fmt.Sprint(err)}
-	for i, s := range []*side{p.client, p.server} {
-		o.states[i] = strings.Join(s.trace, " ")
-		o.plaintext[i] = string(s.got)
-		s.checkIdle()
+	if f.set != nil {
+		f.set(s)
+	}
+	var pairs []*pair
+	var o outcome
+	open := func() *pair {
+		p := s.open(t, uint64(len(pairs)))
+		for _, earlier := range pairs {
+			p.before.up += len(earlier.client.tr.out.bytes)
+			p.before.down += len(earlier.server.tr.out.bytes)
+		}
+		pairs = append(pairs, p)
+		deliver(p)
+		return p
+	}
+	first := open()
+	first.again = func(change func(*scene)) *pair {
+		if change != nil {
+			s.client, s.server = cloneConfig(s.client), cloneConfig(s.server)
+			change(s)
+		}
+		return open()
+	}
+	o.result = fmt.Sprint(f.script(first))
+	for _, p := range pairs {
+		o.add(p)
+	}
+	o.asked = strings.Join(s.ops.asked, " ")
+	if p := pairs[len(pairs)-1]; p.client.conn.ws.suspended != 0 || p.server.conn.ws.suspended != 0 {
+		t.Fatalf("operations are counted as pending at the end%v", p)
 	}
 	return o
+}
+
+// open makes a pair of the scene. Connection n of a flow has randomness of its own.
+func (s *scene) open(t *testing.T, n uint64) *pair {
+	t.Helper()
+	p := newPairIn(t, NewWorkspace(s.clientWS), NewWorkspace(s.serverWS), s.client, s.server)
+	cryptotest.SetGlobalRandom(t, 1+n)
+	p.ops = s.ops
+	return p
+}
+
+// add takes what came of one connection.
+func (o *outcome) add(p *pair) {
+	o.up, o.down = append(o.up, p.client.tr.out.bytes...), append(o.down, p.server.tr.out.bytes...)
+	between := ""
+	if o.connections++; o.connections > 1 {
+		between = "; "
+	}
+	for i, s := range []*side{p.client, p.server} {
+		o.states[i] += between + strings.Join(s.trace, " ")
+		o.plaintext[i] += between + string(s.got)
+		o.facts[i] += between + s.facts()
+		s.checkIdle()
+	}
+}
+
+// facts says what was settled about who the two are.
+func (s *side) facts() string {
+	c := s.conn.ConnectionState()
+	return fmt.Sprintf("resumed %t, signed %v and %v, %d certificates in %d chains", c.DidResume,
+		c.SignatureScheme, c.ClientSignatureScheme, len(c.PeerCertificates), len(c.VerifiedChains))
 }
 
 // checkIdle checks that a side which has nothing to do holds no buffer.
@@ -170,19 +267,14 @@ func (s *side) checkIdle() {
 	}
 }
 
-// certificateFor gives each flow the certificate that its name speaks of.
-func (f *flow) certificateFor(t *testing.T, ca *testCA) tls.Certificate {
-	if strings.Contains(f.name, "RSA") {
-		return ca.issue(t, keyRSA, "example.org")
-	}
-	return ca.issue(t, keyEd25519, "example.org")
-}
-
 // same compares an outcome with the reference.
 func (o *outcome) same(t *testing.T, how string, ref *outcome) {
 	t.Helper()
 	if o.states != ref.states {
 		t.Fatalf("%s: states\n got %q\nwant %q", how, o.states, ref.states)
+	}
+	if o.facts != ref.facts || o.asked != ref.asked {
+		t.Fatalf("%s: settled\n got %q, asked %s\nwant %q, asked %s", how, o.facts, o.asked, ref.facts, ref.asked)
 	}
 	if o.plaintext != ref.plaintext {
 		t.Fatalf("%s: plaintext\n got %q\nwant %q", how, o.plaintext, ref.plaintext)

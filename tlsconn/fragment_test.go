@@ -88,17 +88,16 @@ func TestMaxFragment(t *testing.T) {
 
 // Small records change nothing but themselves, however they are delivered.
 func TestMaxFragmentInEveryDelivery(t *testing.T) {
-	ca := newTestCA(t)
+	cast := newCast(t)
 	f := &flow{
 		name:   "small records",
-		client: func(_ *testCA, c *Config) { c.MaxFragment = 64 },
-		server: func(_ *testCA, c *Config) { c.MaxFragment = 70 },
+		client: func(c *Config) { c.MaxFragment = 64 },
+		server: func(c *Config) { c.MaxFragment = 70 },
 		script: exchange,
 	}
-	cert := f.certificateFor(t, ca)
-	ref := f.run(t, ca, cert, func(*pair) {})
+	ref := f.run(t, cast, func(*pair) {})
 	for name, deliver := range uniformDeliveries {
-		o := f.run(t, ca, cert, deliver)
+		o := f.run(t, cast, deliver)
 		o.same(t, name, &ref)
 	}
 }

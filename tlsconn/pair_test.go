@@ -102,6 +102,10 @@ type side struct {
 type pair struct {
 	t              testing.TB
 	client, server *side
+
+	ops    *operations                     // that callbacks have parked, nil for none
+	before struct{ up, down int }          // bytes of the flow's earlier connections
+	again  func(change func(*scene)) *pair // of a flow's first pair: opens another one
 }
 
 // newPair makes a pair over transports that deliver at once. Randomness is
@@ -168,7 +172,7 @@ func (p *pair) until(s *side, what string, call func() error) error {
 		} else {
 			_ = other.conn.Flush()
 		}
-		if p.client.tr.moved+p.server.tr.moved > before {
+		if p.ops.complete() || p.client.tr.moved+p.server.tr.moved > before {
 			idle = 0
 		} else if idle++; idle > 4 {
 			p.t.Fatalf("%s: %s: no progress, last answer %v%v", s.name, what, err, p)
@@ -206,7 +210,7 @@ func (p *pair) failHandshake() (client, server error) {
 	for idle := 0; idle < 4; {
 		before := p.client.tr.moved + p.server.tr.moved
 		client, server = p.client.conn.Handshake(), p.server.conn.Handshake()
-		if p.client.tr.moved+p.server.tr.moved > before {
+		if p.ops.complete() || p.client.tr.moved+p.server.tr.moved > before {
 			idle = 0
 		} else {
 			idle++

@@ -117,24 +117,23 @@ var peekFlow = flow{name: "Peek", script: func(p *pair) error {
 }}
 
 func TestPeekInEveryDelivery(t *testing.T) {
-	ca := newTestCA(t)
+	cast := newCast(t)
 	f := &peekFlow
-	cert := f.certificateFor(t, ca)
-	ref := f.run(t, ca, cert, func(*pair) {})
+	ref := f.run(t, cast, func(*pair) {})
 	if want := "first" + string(bytes.Repeat([]byte("a request "), 50)); ref.plaintext[1] != want || ref.result != "EOF" {
 		t.Fatalf("the server read %q, and the end was %s", ref.plaintext[1], ref.result)
 	}
 	for name, deliver := range uniformDeliveries {
-		o := f.run(t, ca, cert, deliver)
+		o := f.run(t, cast, deliver)
 		// A KeyUpdate's answer goes out when the request is seen, which is not the same
 		// time in every delivery; all else is.
 		o.up, o.down, ref.up, ref.down = nil, nil, nil, nil
 		o.same(t, name, &ref)
 	}
-	again := f.run(t, ca, cert, func(*pair) {})
+	again := f.run(t, cast, func(*pair) {})
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, at := range offsets(len(again.up), exhaustive, rng) {
-		o := f.run(t, ca, cert, func(p *pair) { p.server.tr.splits = []int{at} })
+		o := f.run(t, cast, func(p *pair) { p.server.tr.splits = []int{at} })
 		o.up, o.down = nil, nil
 		o.same(t, fmt.Sprintf("client to server cut at %d", at), &ref)
 	}

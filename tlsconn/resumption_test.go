@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -61,15 +62,14 @@ func (r *resumption) want(what string, resumed bool) *pair {
 
 // cloneConfig copies the exported fields.
 func cloneConfig(c *Config) *Config {
-	return &Config{
-		InspectClientHello: c.InspectClientHello, Certificates: c.Certificates, IssuerBound: c.IssuerBound,
-		ChooseCertificate: c.ChooseCertificate, GetCertificate: c.GetCertificate,
-		ClientAuth: c.ClientAuth, ClientCAs: c.ClientCAs, RootCAs: c.RootCAs, ServerName: c.ServerName,
-		InsecureSkipVerify: c.InsecureSkipVerify, VerifyPeer: c.VerifyPeer, VerifyPeerLater: c.VerifyPeerLater,
-		NextProtos: c.NextProtos, CipherSuites: c.CipherSuites, CurvePreferences: c.CurvePreferences,
-		Sessions: c.Sessions, SessionKey: c.SessionKey, Tickets: c.Tickets, SessionTicketsDisabled: c.SessionTicketsDisabled,
-		TicketCount: c.TicketCount, TicketLifetime: c.TicketLifetime, SessionScope: c.SessionScope, Time: c.Time,
+	clone := new(Config)
+	from, to := reflect.ValueOf(c).Elem(), reflect.ValueOf(clone).Elem()
+	for i := range from.NumField() {
+		if from.Type().Field(i).IsExported() {
+			to.Field(i).Set(from.Field(i))
+		}
 	}
+	return clone
 }
 
 func TestResumption(t *testing.T) {

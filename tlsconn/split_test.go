@@ -1,7 +1,6 @@
 package tlsconn
 
 import (
-	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,18 +18,17 @@ const sampledSplits = 60
 // cut on their way in or out, the same states are passed, the same plaintext is
 // read, the same errors are returned and the same bytes are sent.
 func TestSplitMatrix(t *testing.T) {
-	ca := newTestCA(t)
+	cast := newCast(t)
 	for _, f := range flows {
 		t.Run(f.name, func(t *testing.T) {
-			cert := f.certificateFor(t, ca)
-			ref := f.run(t, ca, cert, func(*pair) {})
-			again := f.run(t, ca, cert, func(*pair) {})
+			ref := f.run(t, cast, func(*pair) {})
+			again := f.run(t, cast, func(*pair) {})
 			again.same(t, "repeated whole", &ref)
 			for name, deliver := range uniformDeliveries {
-				o := f.run(t, ca, cert, deliver)
+				o := f.run(t, cast, deliver)
 				o.same(t, name, &ref)
 			}
-			f.twoWaySplits(t, ca, cert, &ref)
+			f.twoWaySplits(t, cast, &ref)
 		})
 	}
 }
@@ -62,18 +60,18 @@ func uniformDelivery(p *pair, n int) {
 }
 
 // twoWaySplits cuts each direction in two at an offset and blocks there once.
-func (f *flow) twoWaySplits(t *testing.T, ca *testCA, cert tls.Certificate, ref *outcome) {
+func (f *flow) twoWaySplits(t *testing.T, cast *cast, ref *outcome) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, dir := range []struct {
 		name  string
 		bytes int
 		set   func(*pair, int)
 	}{
-		{"client to server", len(ref.up), func(p *pair, at int) { p.server.tr.splits = []int{at} }},
-		{"server to client", len(ref.down), func(p *pair, at int) { p.client.tr.splits = []int{at} }},
+		{"client to server", len(ref.up), func(p *pair, at int) { p.server.tr.splits = []int{at - p.before.up} }},
+		{"server to client", len(ref.down), func(p *pair, at int) { p.client.tr.splits = []int{at - p.before.down} }},
 	} {
 		for _, at := range offsets(dir.bytes, f.everySplit || exhaustive, rng) {
-			o := f.run(t, ca, cert, func(p *pair) { dir.set(p, at) })
+			o := f.run(t, cast, func(p *pair) { dir.set(p, at) })
 			o.same(t, fmt.Sprintf("%s cut at %d of %d", dir.name, at, dir.bytes), ref)
 		}
 	}
