@@ -166,6 +166,13 @@ func refusal(p *pair) error {
 	return fmt.Errorf("client: %w; server: %w", client, server)
 }
 
+// newScene is that of a flow which changes nothing.
+func newScene(cast *cast) *scene {
+	s := &scene{cast: cast, client: clientFor(cast.ca), server: serverFor(cast.ed25519), ops: new(operations)}
+	s.client.CurvePreferences, s.server.CurvePreferences = []tls.CurveID{tls.X25519}, []tls.CurveID{tls.X25519}
+	return s
+}
+
 // outcome is all that a flow may not change with the way of delivery: states,
 // plaintext, errors, what was negotiated, which callbacks were asked and, as
 // randomness is fixed, every byte on the wire.
@@ -183,8 +190,7 @@ type outcome struct {
 // run plays a flow with transports that deliver has prepared.
 func (f *flow) run(t *testing.T, cast *cast, deliver func(*pair)) outcome {
 	t.Helper()
-	s := &scene{cast: cast, client: clientFor(cast.ca), server: serverFor(cast.ed25519), ops: new(operations)}
-	s.client.CurvePreferences, s.server.CurvePreferences = []tls.CurveID{tls.X25519}, []tls.CurveID{tls.X25519}
+	s := newScene(cast)
 	if f.client != nil {
 		f.client(s.client)
 	}
