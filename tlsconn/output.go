@@ -195,19 +195,31 @@ func (c *Conn) writeFailed(err error) error {
 		return err
 	}
 	if c.in.plain == c.in.plainEnd && !c.in.eof && c.err == nil {
-		// A transport that blocks might wait here for ever.
-		if (c.in.buf == nil || !c.in.whole()) && (!c.polled || c.fill() != nil) {
-			return c.writeEnded(err)
-		}
-		_, _, rerr := c.receive(nil)
-		if rerr == nil && c.state == StateConnected {
-			rerr = c.advance() // a KeyUpdate changes what the next record is read with
-		}
-		if rerr != nil {
-			return c.fail(rerr)
+		if last := c.lastWords(); last != nil {
+			return c.fail(last)
 		}
 	}
 	return c.writeEnded(err)
+}
+
+// lastWords handles the next record of the peer's, if there is one; a
+// change_cipher_spec does not count, as RFC 8446 D.4 puts it before a client's first
+// alert.
+func (c *Conn) lastWords() error {
+	for in := &c.in; ; {
+		// A transport that blocks might wait here for ever.
+		if (in.buf == nil || !in.whole()) && (!c.polled || c.fill() != nil) {
+			return nil
+		}
+		compatibility := record.Type(in.buf.data[in.r]) == record.ChangeCipherSpec
+		_, ok, err := c.receive(nil)
+		if err == nil && c.state == StateConnected {
+			err = c.advance() // a KeyUpdate changes what the next record is read with
+		}
+		if err != nil || !ok || !compatibility {
+			return err
+		}
+	}
 }
 
 // writeEnded makes a transport's write error final for a handshake, which cannot
