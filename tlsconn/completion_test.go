@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -56,6 +57,10 @@ var halts = []halt{
 		s.require()
 		s.client.Certificates = []tls.Certificate{s.ops.signLater("sign", s.cast.client)}
 	}},
+}
+
+func haltNamed(name string) *halt {
+	return &halts[slices.IndexFunc(halts, func(h halt) bool { return h.name == name })]
 }
 
 // halted is a handshake that is suspended.
@@ -233,7 +238,7 @@ func TestAnswersAfterTheEnd(t *testing.T) {
 // The peer ends the handshake while a signature is pending: its alert is found as
 // the output fails, and the signature that comes later has no effect.
 func TestAnswerAfterAnAlertOfThePeer(t *testing.T) {
-	w := halts[2].reach(t, newCast(t))
+	w := haltNamed("server's signature").reach(t, newCast(t))
 	w.client.conn.queueAlert(AlertHandshakeFailure)
 	if err := w.client.conn.Flush(); err != nil {
 		t.Fatal(err)
