@@ -12,7 +12,7 @@ import (
 var exhaustive = os.Getenv("TLSREACTOR_EXHAUSTIVE") != ""
 
 // sampledSplits is the number of two-way splits of each direction in a sample.
-const sampledSplits = 60
+const sampledSplits = 30
 
 // TestSplitMatrix is what "re-invokable" means: however the bytes of a flow are
 // cut on their way in or out, the same states are passed, the same plaintext is
