@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -77,6 +78,25 @@ func TestAMessageThatCannotBeEncodedAppendsNothingAndSaysWhy(t *testing.T) {
 		{"no ticket", &NewSessionTicket{}, "ticket", reasonLength},
 		{"a ticket of 64 KiB", &NewSessionTicket{Ticket: long(1 << 16)}, "ticket", reasonLength},
 		{"a nonce of 256 bytes", &NewSessionTicket{Nonce: long(256), Ticket: long(1)}, "ticket_nonce", reasonLength},
+
+		{"a record size limit of 63", &ServerHello{RecordSizeLimit: 63}, "record_size_limit", "!less than 64"},
+		{"an empty certificate", &Certificate12{Certificates: [][]byte{nil}}, "certificate", reasonLength},
+		{"a chain of 16 MiB", &Certificate12{Certificates: [][]byte{long(1 << 23), long(1 << 23)}}, "certificate_list", reasonLength},
+		{"a chain that leaves no room for the message", &Certificate12{Certificates: [][]byte{long(max24 - 3)}}, "", reasonLength},
+		{"101 certificates", &Certificate12{Certificates: slices.Repeat([][]byte{long(1)}, 101)}, "certificate_list", reasonTooMany},
+		{"an empty OCSP response", &CertificateStatus{}, "response", reasonLength},
+		{"an OCSP response that leaves no room for the message", &CertificateStatus{OCSPStaple: long(max24 - 3)}, "", reasonLength},
+		{"an empty point", &ServerKeyExchange{Group: 29}, "point", reasonLength},
+		{"a point of 256 bytes", &ServerKeyExchange{Group: 29, Point: long(256)}, "point", reasonLength},
+		{"a signature of 64 KiB", &ServerKeyExchange{Group: 29, Point: long(32), Signature: long(1 << 16)}, "signature", reasonLength},
+		{"an empty point", &ClientKeyExchange{}, "point", reasonLength},
+		{"a point of 256 bytes", &ClientKeyExchange{Point: long(256)}, "point", reasonLength},
+		{"no certificate type", &CertificateRequest12{SignatureAlgorithms: []uint16{0x0403}}, "certificate_types", reasonLength},
+		{"256 certificate types", &CertificateRequest12{CertificateTypes: long(256), SignatureAlgorithms: []uint16{0x0403}}, "certificate_types", reasonLength},
+		{"no signature algorithm", &CertificateRequest12{CertificateTypes: []byte{64}}, "supported_signature_algorithms", reasonLength},
+		{"an empty authority", &CertificateRequest12{CertificateTypes: []byte{64}, SignatureAlgorithms: []uint16{0x0403}, CertificateAuthorities: [][]byte{nil}}, "distinguished_name", reasonLength},
+		{"authorities of 80000 bytes", &CertificateRequest12{CertificateTypes: []byte{64}, SignatureAlgorithms: []uint16{0x0403}, CertificateAuthorities: [][]byte{long(40000), long(40000)}}, "certificate_authorities", reasonLength},
+		{"a ticket of 64 KiB", &NewSessionTicket12{Ticket: long(1 << 16)}, "ticket", reasonLength},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.Append([]byte("before")); string(got) != "before" {
@@ -105,6 +125,13 @@ func TestTheLongestMessagesAreEncodedAndDecoded(t *testing.T) {
 		&Certificate{Entries: []CertificateEntry{{Data: make([]byte, 1), OCSPStaple: make([]byte, max16-8)}}},
 		&CertificateVerify{Signature: make([]byte, max16)},
 		&NewSessionTicket{Nonce: make([]byte, 255), Ticket: make([]byte, max16)},
+		&Certificate12{Certificates: [][]byte{make([]byte, max24-6)}},
+		&CertificateStatus{OCSPStaple: make([]byte, max24-4)},
+		&ServerKeyExchange{Point: make([]byte, 255), Signature: make([]byte, max16)},
+		&ClientKeyExchange{Point: make([]byte, 255)},
+		&CertificateRequest12{CertificateTypes: make([]byte, 255), SignatureAlgorithms: make([]uint16, 1<<15-1),
+			CertificateAuthorities: [][]byte{make([]byte, max16-2)}},
+		&NewSessionTicket12{Ticket: make([]byte, max16)},
 	} {
 		if err := m.Validate(); err != nil {
 			t.Errorf("%T: %v", m, err)

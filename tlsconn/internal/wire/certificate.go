@@ -32,7 +32,7 @@ func (m *Certificate) Unmarshal(body []byte) error {
 	after := r.open("certificate_list", 0, max24)
 	for !r.empty() {
 		if len(m.Entries) == maxCertificates {
-			r.fail("certificate_list", "too many certificates", false)
+			r.fail("certificate_list", reasonTooMany, false)
 			break
 		}
 		m.addEntry().decode(&r)
@@ -99,7 +99,7 @@ func (m *Certificate) encode(b []byte) ([]byte, error) {
 	w := newWriter(b, TypeCertificate)
 	w.opaque("certificate_request_context", m.Context, 0, max8)
 	if len(m.Entries) > maxCertificates {
-		w.at.fail("certificate_list", "too many certificates", false)
+		w.at.fail("certificate_list", reasonTooMany, false)
 	}
 	list := w.open(max24)
 	for i := range m.Entries {

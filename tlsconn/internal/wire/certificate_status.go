@@ -1,7 +1,41 @@
 package wire
 
 // What may accompany a certificate: an OCSP response (RFC 6066 section 8) and
-// signed certificate timestamps (RFC 6962 section 3.3).
+// signed certificate timestamps (RFC 6962 section 3.3). TLS 1.3 has the former
+// in an extension of the certificate, TLS 1.2 in a message of its own.
+
+// CertificateStatus is the message of TLS 1.2 with an OCSP response (RFC 6066
+// section 8), right behind the server's Certificate.
+type CertificateStatus struct {
+	// OCSPStaple is a DER-encoded OCSP response, never empty. It aliases what
+	// was decoded.
+	OCSPStaple []byte
+}
+
+// Unmarshal decodes the body of a certificate_status. After an error m is unspecified.
+func (m *CertificateStatus) Unmarshal(body []byte) error {
+	r := newReader(body, TypeCertificateStatus)
+	m.OCSPStaple = r.certificateStatus()
+	return r.finish()
+}
+
+// Append appends the whole message to b, or nothing when it cannot be encoded.
+func (m *CertificateStatus) Append(b []byte) []byte {
+	b, _ = m.encode(b)
+	return b
+}
+
+// Validate returns why the message cannot be encoded, or nil.
+func (m *CertificateStatus) Validate() error {
+	_, err := m.encode(nil)
+	return err
+}
+
+func (m *CertificateStatus) encode(b []byte) ([]byte, error) {
+	w := newWriter(b, TypeCertificateStatus)
+	w.certificateStatus(m.OCSPStaple)
+	return w.finish()
+}
 
 // statusOCSP is the CertificateStatusType ocsp.
 const statusOCSP = 1

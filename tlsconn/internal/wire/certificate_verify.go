@@ -1,6 +1,7 @@
 package wire
 
-// CertificateVerify is the message of RFC 8446 section 4.4.3.
+// CertificateVerify is the message of RFC 8446 section 4.4.3 and, with the same
+// form but another content that is signed, of RFC 5246 section 7.4.8.
 type CertificateVerify struct {
 	// Algorithm is a SignatureScheme.
 	Algorithm uint16

@@ -26,7 +26,10 @@ func (s sample) fresh() message {
 	return reflect.New(reflect.TypeOf(s.message).Elem()).Interface().(message)
 }
 
-func samples() []sample {
+// samples are the messages of both versions.
+func samples() []sample { return append(samples13(), samples12()...) }
+
+func samples13() []sample {
 	return []sample{
 		{"client_hello with every extension", TypeClientHello, fullClientHello()},
 		{"client_hello of TLS 1.2 without extensions", TypeClientHello, &ClientHello{
@@ -113,6 +116,7 @@ func fullServerHello12() *ServerHello {
 		LegacyVersion: 0x0303, Random: [32]byte(filled(32, 1)), SessionID: filled(1, 2), CipherSuite: 0xC02B,
 		Extensions: serverHelloOrder[4:],
 		ALPN:       []byte("h2"), PointFormats: []byte{0}, RenegotiationInfo: filled(24, 3), SCTs: [][]byte{filled(9, 4)},
+		RecordSizeLimit: 16384,
 	}
 	for _, t := range []ExtensionType{ExtServerName, ExtExtendedMasterSecret, ExtSessionTicket, ExtStatusRequest} {
 		m.Answer(t)

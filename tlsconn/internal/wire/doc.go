@@ -1,5 +1,6 @@
-// Package wire encodes and decodes the TLS 1.3 handshake messages and their
-// extensions (RFC 8446 section 4). It holds no state and knows no alerts, no
+// Package wire encodes and decodes the handshake messages of TLS 1.3 and their
+// extensions (RFC 8446 section 4), and those of TLS 1.2 that a handshake with
+// ephemeral elliptic-curve keys needs (RFC 5246 section 7.4). It holds no state and knows no alerts, no
 // keys and no records: bytes in, a struct out, and back.
 //
 // # Decoding

@@ -31,6 +31,7 @@ const (
 	reasonTrailing  = "trailing bytes"
 	reasonLength    = "length out of bounds"
 	reasonOdd       = "odd length"
+	reasonTooMany   = "too many certificates" // more than maxCertificates
 )
 
 // position is where a reader or a writer stands, and its first failure.

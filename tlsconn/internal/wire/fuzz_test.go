@@ -10,9 +10,14 @@ import (
 // an *Error that names the message; and what is accepted can be encoded, and
 // is the same once decoded again but for what is not kept: unknown extensions,
 // and the order of the others.
-func fuzz(f *testing.F, kind MessageType) {
+func fuzz(f *testing.F, kind MessageType) { fuzzMessage(f, kind, malformed, newMessage[kind]) }
+
+// fuzz12 is fuzz for the form that a message has in TLS 1.2.
+func fuzz12(f *testing.F, kind MessageType) { fuzzMessage(f, kind, malformed12, newMessage12[kind]) }
+
+func fuzzMessage(f *testing.F, kind MessageType, malformed []malformedBody, fresh func() message) {
 	for _, s := range samples() {
-		if s.kind == kind {
+		if s.kind == kind { // of the other version too: no valid form is more alike
 			f.Add(s.Append(nil)[HeaderLen:])
 		}
 	}
@@ -21,9 +26,9 @@ func fuzz(f *testing.F, kind MessageType) {
 			f.Add([]byte(c.body))
 		}
 	}
-	reused := newMessage[kind]()
+	reused := fresh()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		first := newMessage[kind]()
+		first := fresh()
 		err := first.Unmarshal(data)
 		if again := reused.Unmarshal(data); (again == nil) != (err == nil) {
 			t.Fatalf("%v, and decoded into again %v", err, again)
@@ -38,7 +43,7 @@ func fuzz(f *testing.F, kind MessageType) {
 			t.Fatalf("decoded into again\n%s\nwant\n%s", got, want)
 		}
 		encoded := first.Append(nil)
-		second := newMessage[kind]()
+		second := fresh()
 		if err := second.Unmarshal(body(t, kind, encoded)); err != nil {
 			t.Fatalf("what was accepted is refused once encoded: %v", err)
 		}
@@ -101,3 +106,12 @@ func FuzzCertificateVerify(f *testing.F)   { fuzz(f, TypeCertificateVerify) }
 func FuzzEndOfEarlyData(f *testing.F)      { fuzz(f, TypeEndOfEarlyData) }
 func FuzzKeyUpdate(f *testing.F)           { fuzz(f, TypeKeyUpdate) }
 func FuzzNewSessionTicket(f *testing.F)    { fuzz(f, TypeNewSessionTicket) }
+
+func FuzzHelloRequest(f *testing.F)         { fuzz12(f, TypeHelloRequest) }
+func FuzzNewSessionTicket12(f *testing.F)   { fuzz12(f, TypeNewSessionTicket) }
+func FuzzCertificate12(f *testing.F)        { fuzz12(f, TypeCertificate) }
+func FuzzServerKeyExchange(f *testing.F)    { fuzz12(f, TypeServerKeyExchange) }
+func FuzzCertificateRequest12(f *testing.F) { fuzz12(f, TypeCertificateRequest) }
+func FuzzServerHelloDone(f *testing.F)      { fuzz12(f, TypeServerHelloDone) }
+func FuzzClientKeyExchange(f *testing.F)    { fuzz12(f, TypeClientKeyExchange) }
+func FuzzCertificateStatus(f *testing.F)    { fuzz12(f, TypeCertificateStatus) }

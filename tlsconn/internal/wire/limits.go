@@ -6,7 +6,8 @@ const (
 	// maxCertificates bounds the entries of a certificate_list. The list alone
 	// among TLS's has a 24-bit length: of the smallest entries, 6 bytes each, a
 	// peer could fit 43,000 into a message of 256 KiB and make them 96 bytes of
-	// memory each. OpenSSL's default is a chain of at most 100.
+	// memory each; in TLS 1.2, of 4 bytes each, 65,000 and 24 bytes. OpenSSL's
+	// default is a chain of at most 100.
 	maxCertificates = 100
 
 	// maxKept is the capacity, in entries, up to which a message that is decoded

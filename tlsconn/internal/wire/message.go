@@ -2,30 +2,37 @@ package wire
 
 import "strconv"
 
-// MessageType is the msg_type of a handshake message (RFC 8446 section 4).
+// MessageType is the msg_type of a handshake message (RFC 8446 section 4, RFC
+// 5246 section 7.4).
 type MessageType uint8
 
-// The message types of TLS 1.3.
+// The message types of TLS 1.2 and 1.3. Where one type has another form in each
+// version, the struct of TLS 1.2 has a 12 behind its name.
 const (
+	TypeHelloRequest        MessageType = 0 // TLS 1.2
 	TypeClientHello         MessageType = 1
 	TypeServerHello         MessageType = 2
 	TypeNewSessionTicket    MessageType = 4
 	TypeEndOfEarlyData      MessageType = 5
 	TypeEncryptedExtensions MessageType = 8
 	TypeCertificate         MessageType = 11
+	TypeServerKeyExchange   MessageType = 12 // TLS 1.2
 	TypeCertificateRequest  MessageType = 13
+	TypeServerHelloDone     MessageType = 14 // TLS 1.2
 	TypeCertificateVerify   MessageType = 15
+	TypeClientKeyExchange   MessageType = 16 // TLS 1.2
 	TypeFinished            MessageType = 20
+	TypeCertificateStatus   MessageType = 22 // TLS 1.2
 	TypeKeyUpdate           MessageType = 24
 	// TypeMessageHash occurs in transcripts only, never on the wire.
 	TypeMessageHash MessageType = 254
 )
 
 // messageNames are the names of RFC 8446 appendix B.3 without "_RESERVED",
-// those of TLS 1.2 (RFC 5246 section 7.4) among them: an error about an
-// unexpected message should name it whichever version it belongs to.
+// those of messages that we do not speak among them: an error about an
+// unexpected message should name it.
 var messageNames = map[MessageType]string{
-	0:                       "hello_request",
+	TypeHelloRequest:        "hello_request",
 	TypeClientHello:         "client_hello",
 	TypeServerHello:         "server_hello",
 	3:                       "hello_verify_request",
@@ -34,14 +41,14 @@ var messageNames = map[MessageType]string{
 	6:                       "hello_retry_request",
 	TypeEncryptedExtensions: "encrypted_extensions",
 	TypeCertificate:         "certificate",
-	12:                      "server_key_exchange",
+	TypeServerKeyExchange:   "server_key_exchange",
 	TypeCertificateRequest:  "certificate_request",
-	14:                      "server_hello_done",
+	TypeServerHelloDone:     "server_hello_done",
 	TypeCertificateVerify:   "certificate_verify",
-	16:                      "client_key_exchange",
+	TypeClientKeyExchange:   "client_key_exchange",
 	TypeFinished:            "finished",
 	21:                      "certificate_url",
-	22:                      "certificate_status",
+	TypeCertificateStatus:   "certificate_status",
 	23:                      "supplemental_data",
 	TypeKeyUpdate:           "key_update",
 	25:                      "compressed_certificate",

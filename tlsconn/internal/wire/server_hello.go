@@ -52,13 +52,15 @@ type ServerHello struct {
 	// RenegotiationInfo is empty in an initial handshake; Answer sends it so.
 	RenegotiationInfo []byte
 	SCTs              [][]byte
+	// RecordSizeLimit is at least 64, or 0 without the extension.
+	RecordSizeLimit uint16
 }
 
 // serverHelloOrder is the order in which Append writes extensions.
 var serverHelloOrder = [...]ExtensionType{
 	ExtSupportedVersions, ExtKeyShare, ExtCookie, ExtPreSharedKey,
 	ExtServerName, ExtExtendedMasterSecret, ExtRenegotiationInfo, ExtSessionTicket,
-	ExtStatusRequest, ExtSCT, ExtALPN, ExtECPointFormats,
+	ExtStatusRequest, ExtSCT, ExtALPN, ExtRecordSizeLimit, ExtECPointFormats,
 }
 
 // IsHelloRetryRequest reports whether the message is a HelloRetryRequest.
@@ -104,6 +106,8 @@ func (m *ServerHello) holds(t ExtensionType) bool {
 		return len(m.RenegotiationInfo) > 0
 	case ExtSCT:
 		return len(m.SCTs) > 0
+	case ExtRecordSizeLimit:
+		return m.RecordSizeLimit > 0
 	}
 	return false
 }
@@ -153,6 +157,8 @@ func (m *ServerHello) decodeExtension(t ExtensionType, r *reader) {
 		m.RenegotiationInfo = r.opaque("renegotiated_connection", 0, max8)
 	case ExtSCT:
 		m.SCTs = r.timestamps(m.SCTs)
+	case ExtRecordSizeLimit:
+		m.RecordSizeLimit = r.recordSizeLimit()
 	case ExtServerName, ExtExtendedMasterSecret, ExtSessionTicket, ExtStatusRequest:
 		// Empty: the caller refuses any byte.
 	default:
@@ -217,6 +223,8 @@ func (m *ServerHello) encodeExtension(t ExtensionType, w *writer) {
 		w.opaque("renegotiated_connection", m.RenegotiationInfo, 0, max8)
 	case ExtSCT:
 		w.timestamps(m.SCTs)
+	case ExtRecordSizeLimit:
+		w.recordSizeLimit(m.RecordSizeLimit)
 	case ExtServerName, ExtExtendedMasterSecret, ExtSessionTicket, ExtStatusRequest:
 		// Empty.
 	}
