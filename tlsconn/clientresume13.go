@@ -34,7 +34,7 @@ func (hs *client13) awaitSession() (State, error) {
 		return StateAwaitSession, nil
 	case err != nil:
 		return 0, failed(err, AlertInternalError, "session cache")
-	case found == nil || !hs.offerable(&found.session):
+	case found == nil || !hs.offerable(found):
 		return StateSendClientHello, nil
 	}
 	s := found.session
@@ -45,10 +45,12 @@ func (hs *client13) awaitSession() (State, error) {
 }
 
 // offerable tells whether a session may continue here and now. Whom the server
-// proved to be when it began is verified again once it is accepted.
-func (hs *client13) offerable(s *session) bool {
+// proved to be when it began is verified again once it is accepted, so there has to be
+// somebody. A ticket whose ClientHello could not be encoded is of no use.
+func (hs *client13) offerable(found *Session) bool {
 	p, _ := hs.c.config.prepare()
-	return s.version == tls.VersionTLS13 && p.hasHash(s.suite) && s.fresh(p.now()) &&
+	s := &found.session
+	return len(s.chain) > 0 && len(found.ticket) <= maxOfferedTicket && s.version == tls.VersionTLS13 && p.hasHash(s.suite) && s.fresh(p.now()) &&
 		s.serverName == string(sniOf(p.serverName)) && s.scope == hs.c.config.SessionScope
 }
 
@@ -125,7 +127,8 @@ func (hs *client13) resumeVerified() (State, error) {
 type ticketReceiver struct {
 	resumption keysched.Secret
 	template   session
-	key        string // in Config.Sessions
+	key        string    // in Config.Sessions
+	expires    time.Time // when the server's chain does; zero if nobody demands a valid one
 }
 
 // prepareForTickets makes ready to receive tickets, if sessions are kept. The
@@ -136,7 +139,7 @@ func (hs *client13) prepareForTickets() {
 		return
 	}
 	f := &hs.c.facts
-	r := &ticketReceiver{key: p.sessionKey}
+	r := &ticketReceiver{key: p.sessionKey, expires: hs.peer.expires()}
 	hs.d.DeriveSecret(&r.resumption, &hs.master, keysched.LabelResumption, hs.transcriptHash())
 	r.template = session{
 		version:       tls.VersionTLS13,
@@ -174,6 +177,11 @@ func (c *Conn) readNewSessionTicket(m message) error {
 	s := &Session{session: r.template, ticket: slices.Clone(t.Ticket)}
 	s.created = p.now()
 	s.lifetime = min(time.Duration(t.Lifetime)*time.Second, maxTicketLifetime)
+	if !r.expires.IsZero() {
+		// A session that outlived the certificate would fail where a full handshake, with the
+		// certificate that the server has by then, does not.
+		s.lifetime = min(s.lifetime, r.expires.Sub(s.created).Truncate(time.Second))
+	}
 	s.ageAdd = t.AgeAdd
 	d := c.ws.deriver(c.facts.suite.hash)
 	var psk keysched.Secret

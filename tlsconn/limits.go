@@ -96,6 +96,11 @@ const (
 	// verified again at each resumption.
 	maxTicketCertificates = 16
 
+	// maxOfferedTicket bounds the tickets that a client offers: all extensions of a ClientHello
+	// have 2^16-1 bytes, of which maxProtocols may be taken. A server that gave a longer ticket
+	// could not be connected to again.
+	maxOfferedTicket = 32 << 10
+
 	// maxClockStep is how far the clock may have gone back, as time servers make it do,
 	// before a session from the future is not resumed: its age cannot be told.
 	maxClockStep = time.Minute

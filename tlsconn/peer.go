@@ -1,6 +1,9 @@
 package tlsconn
 
-import "crypto/x509"
+import (
+	"crypto/x509"
+	"time"
+)
 
 // Peer is whom the peer claims to be, and what was verified of it.
 type Peer struct {
@@ -18,4 +21,20 @@ type Peer struct {
 	// Resumed says that the peer did not show its chain now, but when the session began
 	// that is being resumed.
 	Resumed bool
+}
+
+// expires returns when the last of the verified chains stops being valid; zero without any.
+func (p *Peer) expires() (latest time.Time) {
+	for _, chain := range p.VerifiedChains {
+		until := chain[0].NotAfter
+		for _, cert := range chain[1:] {
+			if cert.NotAfter.Before(until) {
+				until = cert.NotAfter
+			}
+		}
+		if until.After(latest) {
+			latest = until
+		}
+	}
+	return latest
 }
