@@ -146,6 +146,19 @@ func isPrintable(name string) bool {
 	return true
 }
 
+// knownIssuers returns those of a peer's certificate_authorities that issued one of our
+// certificates, each once, so that the search among many certificates does not grow with
+// the peer's list: ten thousand names fit into a ClientHello.
+func (p *prepared) knownIssuers(authorities [][]byte) [][]byte {
+	var known [][]byte
+	for _, name := range authorities {
+		if p.issuers[string(name)] && !slices.ContainsFunc(known, func(k []byte) bool { return bytes.Equal(k, name) }) {
+			known = append(known, name)
+		}
+	}
+	return known
+}
+
 // Why no certificate can be shown.
 var (
 	errNoIssuer = errors.New("the peer names no issuer of a certificate")
@@ -159,7 +172,7 @@ var (
 // without one the first of all. Among equals those come first that one of the
 // authorities issued.
 func (p *prepared) choose(name string, able able, authorities [][]byte) (c *certificate, s tls.SignatureScheme, byName bool, err error) {
-	name = foldName(name)
+	name, authorities = foldName(name), p.knownIssuers(authorities)
 	lists := [3][]*certificate{p.names[name]}
 	if _, parent, ok := strings.Cut(name, "."); ok {
 		lists[1] = p.names["*."+parent]

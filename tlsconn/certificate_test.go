@@ -192,3 +192,28 @@ func TestChainIsShownAsConfigured(t *testing.T) {
 		t.Errorf("%d certificates", len(got))
 	}
 }
+
+// What is compared for each certificate does not grow with the peer's list: a
+// ClientHello has room for ten thousand names, and a server may have a thousand
+// certificates.
+func TestAuthoritiesThatIssuedNothing(t *testing.T) {
+	ca := newTestCA(t)
+	p, err := serverFor(ca.issue(t, keyECDSA, "one.example"), ca.issue(t, keyRSA, "two.example")).prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	authorities := [][]byte{nil}
+	for i := range 10_000 {
+		authorities = append(authorities, []byte{byte(i), byte(i >> 8), 0})
+		if i%100 == 0 {
+			authorities = append(authorities, ca.cert.RawSubject)
+		}
+	}
+	if known := p.knownIssuers(authorities); len(known) != 1 || string(known[0]) != string(ca.cert.RawSubject) {
+		t.Errorf("%d names of 10100 are compared", len(known))
+	}
+	none := func(*certificate) (tls.SignatureScheme, bool) { return 0, false }
+	if _, _, _, err := p.choose("", none, authorities); err != errNoScheme {
+		t.Error(err)
+	}
+}

@@ -23,6 +23,7 @@ type prepared struct {
 	schemes      []uint16                  // that a peer may sign with
 	certificates []*certificate            // those bound to issuers first
 	names        map[string][]*certificate // lower-case dNSName or wildcard -> certificates
+	issuers      map[string]bool           // of certificates
 	authorities  [][]byte                  // names for a CertificateRequest
 	serverName   string                    // ServerName without the dot of the root
 	sessionKey   string                    // empty: nothing is resumed
@@ -78,7 +79,7 @@ func (cfg *Config) derive() error {
 		// Deprecated since it tells nothing of the system's roots; these are the user's own.
 		p.authorities = cfg.ClientCAs.Subjects() //lint:ignore SA1019 see above
 	}
-	p.names = make(map[string][]*certificate)
+	p.names, p.issuers = make(map[string][]*certificate), make(map[string]bool)
 	if err := p.loadCertificates("IssuerBound", cfg.IssuerBound, true); err != nil {
 		return err
 	}
@@ -226,6 +227,9 @@ func (p *prepared) loadCertificates(field string, certs []tls.Certificate, bound
 			if issuer, err := x509.ParseCertificate(der); err == nil { // its form is the peer's affair
 				c.issuers = append(c.issuers, issuer.RawIssuer)
 			}
+		}
+		for _, issuer := range c.issuers {
+			p.issuers[string(issuer)] = true
 		}
 		for _, name := range leaf.DNSNames {
 			name = foldName(name)
