@@ -104,8 +104,8 @@ func (hs *handshake) abandon() {
 // that the failure names, or else alert.
 func failed(err error, alert Alert, what string) error {
 	var local *LocalAlertError
-	if errors.As(err, &local) {
-		alert = local.Alert
+	if errors.As(err, &local) && local.Alert != AlertCloseNotify {
+		alert = local.Alert // close_notify is the zero value, and would make it a controlled end
 	}
 	return abort(alert, "%s: %w", what, err)
 }

@@ -194,6 +194,7 @@ func TestVerifyPeer(t *testing.T) {
 		{"refuses", false, refusal, AlertBadCertificate},
 		{"refuses in place of the verification", true, refusal, AlertBadCertificate},
 		{"refuses with an alert", false, &LocalAlertError{Alert: AlertCertificateRevoked, Err: refusal}, AlertCertificateRevoked},
+		{"refuses with an alert that nobody filled in", false, &LocalAlertError{Err: refusal}, AlertBadCertificate},
 		{"refuses with a wrapped alert", false, fmt.Errorf("policy: %w", &LocalAlertError{Alert: AlertAccessDenied, Err: refusal}), AlertAccessDenied},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
