@@ -80,7 +80,11 @@ func (hs *client13) awaitCertificate() (State, error) {
 	}
 	p, _ := config.prepare()
 	// RFC 8446 4.4.2: without a suitable one an empty Certificate is sent.
-	hs.cert, hs.scheme, _, _ = p.choose("", hs.able(), hs.request.authorities)
+	authorities := hs.request.authorities
+	hs.cert, hs.scheme, _, _ = p.choose("", hs.able(), authorities)
+	if config.issuersBind && hs.cert != nil && len(authorities) > 0 && !hs.cert.issuedBy(authorities) {
+		hs.cert = nil // nor is there another one that is: those come first
+	}
 	return StateSendClientCertificate, nil
 }
 

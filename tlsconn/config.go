@@ -178,6 +178,10 @@ type Config struct {
 	// time.Now.
 	Time func() time.Time
 
+	// issuersBind makes a client keep what it has from a server that names authorities, none
+	// of which issued it: FromTLS's, as crypto/tls does.
+	issuersBind bool
+
 	once     sync.Once
 	prepared prepared
 	invalid  error // why the Config cannot be used, found at first use

@@ -310,6 +310,37 @@ func TestFromTLSGetClientCertificateTakesThePlaceOfCertificates(t *testing.T) {
 	}
 }
 
+// A client of crypto/tls shows no certificate to a server that names authorities of
+// others: it would tell who it is, and be refused where none at all is welcome.
+func TestFromTLSClientKeepsItsCertificateFromStrangers(t *testing.T) {
+	ca := newTestCA(t)
+	cert, mine := ca.issue(t, keyECDSA, "example.org"), ca.issue(t, keyEd25519, "client")
+	for _, tt := range []struct {
+		name  string
+		named [][]byte
+		shown int
+	}{
+		{"a server that names nobody", [][]byte{}, 1},
+		{"a server that names the issuer", [][]byte{{0x30, 0}, ca.cert.RawSubject}, 1},
+		{"a server that names others", [][]byte{{0x30, 0}}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			theirs := &tls.Config{RootCAs: ca.pool, ServerName: "example.org", Time: testClock, Certificates: []tls.Certificate{mine}}
+			client, err := FromTLS(theirs, RoleClient)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := serverFor(cert)
+			server.ClientAuth, server.ClientCANames = tls.RequestClientCert, tt.named
+			p := newPair(t, client, server)
+			p.handshake()
+			if n := len(p.server.conn.ConnectionState().PeerCertificates); n != tt.shown {
+				t.Errorf("%d certificates shown, want %d", n, tt.shown)
+			}
+		})
+	}
+}
+
 func TestFromTLSConvertsWhatGetConfigForClientReturnsOnce(t *testing.T) {
 	parent, vhost := new(tls.Config), &tls.Config{NextProtos: []string{"vhost"}}
 	parent.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
