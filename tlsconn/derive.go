@@ -95,7 +95,7 @@ func (p *prepared) chooseGroups(cfg *Config) error {
 	if len(p.groups) == 0 {
 		return errors.New("tlsconn: config: CurvePreferences is empty")
 	}
-	if err := distinct("CurvePreferences", p.groups, defaultGroups, "is not supported"); err != nil {
+	if err := distinct("CurvePreferences", p.groups, allGroups, "is not supported"); err != nil {
 		return err
 	}
 	if cfg.KeyShares != nil {

@@ -197,11 +197,11 @@ func hasTicketKeys(c *tls.Config) bool {
 	return keys.Kind() == reflect.Slice && keys.Len() > 0
 }
 
-func isUnknownGroup(g tls.CurveID) bool { return !slices.Contains(defaultGroups, g) }
+func isUnknownGroup(g tls.CurveID) bool { return !slices.Contains(allGroups, g) }
 
 // groupsOf returns the groups of a set, in our order. Any empty set is nil, the default.
 func groupsOf(set []tls.CurveID) (groups []tls.CurveID) {
-	for _, g := range defaultGroups {
+	for _, g := range allGroups {
 		if slices.Contains(set, g) {
 			groups = append(groups, g)
 		}

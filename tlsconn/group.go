@@ -2,17 +2,20 @@ package tlsconn
 
 import (
 	"crypto/ecdh"
-	"crypto/mlkem"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"slices"
 )
 
-// defaultGroups are all the groups that we have, in the default order.
+// defaultGroups are enabled if the user does not say otherwise, in the default order.
 var defaultGroups = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 
-// curve returns the elliptic curve of a group, of the classical part for the hybrid.
+// allGroups are those that we have.
+var allGroups = append(slices.Clone(defaultGroups), MLKEM1024)
+
+// curve returns the elliptic curve of a group, of the classical part for the hybrid;
+// nil for a group without one.
 func curve(g tls.CurveID) ecdh.Curve {
 	switch g {
 	case tls.X25519, tls.X25519MLKEM768:
@@ -27,20 +30,17 @@ func curve(g tls.CurveID) ecdh.Curve {
 	return nil
 }
 
-// Lengths in bytes of the parts of an X25519MLKEM768 share
-// (draft-ietf-tls-ecdhe-mlkem): ML-KEM's part is first in shares and secret.
-const x25519Len = 32
-
 // errShare is why a peer's key share is refused: illegal_parameter, as RFC 8446
 // 4.2.8 and 7.4.2 demand of invalid points and all-zero secrets.
 var errShare = errors.New("key_exchange is not a valid share of its group")
 
 // clientShare is a client's ephemeral key for one group, from its ClientHello
-// to the ServerHello.
+// to the ServerHello: a KEM's, a curve's, or of a hybrid both, the KEM's part first in
+// shares and secret (draft-ietf-tls-ecdhe-mlkem).
 type clientShare struct {
 	group tls.CurveID
-	ecdh  *ecdh.PrivateKey
-	mlkem *mlkem.DecapsulationKey768 // of the hybrid only
+	kem   decapsulator     // nil without one
+	ecdh  *ecdh.PrivateKey // nil without one
 }
 
 // newClientShare makes a key for group. The hybrid shares its X25519 key with
@@ -49,13 +49,13 @@ type clientShare struct {
 func newClientShare(group tls.CurveID, classical *ecdh.PrivateKey) (*clientShare, error) {
 	s := &clientShare{group: group, ecdh: classical}
 	var err error
-	if s.ecdh == nil {
-		if s.ecdh, err = curve(group).GenerateKey(rand.Reader); err != nil {
+	if curve := curve(group); curve != nil && s.ecdh == nil {
+		if s.ecdh, err = curve.GenerateKey(rand.Reader); err != nil {
 			return nil, err
 		}
 	}
-	if group == tls.X25519MLKEM768 {
-		if s.mlkem, err = mlkem.GenerateKey768(); err != nil {
+	if kem := kemOf(group); kem != nil {
+		if s.kem, err = kem.generate(); err != nil {
 			return nil, err
 		}
 	}
@@ -63,69 +63,71 @@ func newClientShare(group tls.CurveID, classical *ecdh.PrivateKey) (*clientShare
 }
 
 // public returns the key_exchange field.
-func (s *clientShare) public() []byte {
-	point := s.ecdh.PublicKey().Bytes()
-	if s.mlkem == nil {
-		return point
+func (s *clientShare) public() (share []byte) {
+	if s.kem != nil {
+		share = s.kem.public()
 	}
-	return append(s.mlkem.EncapsulationKey().Bytes(), point...)
+	if s.ecdh != nil {
+		share = append(share, s.ecdh.PublicKey().Bytes()...)
+	}
+	return share
 }
 
 // secret computes the shared secret from the server's key_exchange.
-func (s *clientShare) secret(peer []byte) ([]byte, error) {
-	if s.mlkem == nil {
-		return agree(s.group, s.ecdh, peer)
+func (s *clientShare) secret(peer []byte) (secret []byte, err error) {
+	if s.kem != nil {
+		n := kemOf(s.group).ciphertextLen
+		if len(peer) < n {
+			return nil, errShare
+		}
+		if secret, err = s.kem.Decapsulate(peer[:n]); err != nil {
+			return nil, errShare
+		}
+		peer = peer[n:]
 	}
-	if len(peer) != mlkem.CiphertextSize768+x25519Len {
-		return nil, errShare
-	}
-	kem, err := s.mlkem.Decapsulate(peer[:mlkem.CiphertextSize768])
-	if err != nil {
-		return nil, errShare
-	}
-	point, err := agree(s.group, s.ecdh, peer[mlkem.CiphertextSize768:])
-	if err != nil {
-		return nil, err
-	}
-	return slices.Concat(kem, point), nil
+	return agree(s.group, s.ecdh, peer, secret)
 }
 
 // respond is the server's half: it returns its key_exchange and the shared
 // secret for the client's.
 func respond(group tls.CurveID, peer []byte) (public, secret []byte, err error) {
-	var ciphertext, kem []byte
-	if group == tls.X25519MLKEM768 {
-		if len(peer) != mlkem.EncapsulationKeySize768+x25519Len {
+	if kem := kemOf(group); kem != nil {
+		if len(peer) < kem.keyLen {
 			return nil, nil, errShare
 		}
-		ek, err := mlkem.NewEncapsulationKey768(peer[:mlkem.EncapsulationKeySize768])
-		if err != nil {
-			return nil, nil, errShare
+		if secret, public, err = kem.encapsulate(peer[:kem.keyLen]); err != nil {
+			return nil, nil, err
 		}
-		kem, ciphertext = ek.Encapsulate()
-		peer = peer[mlkem.EncapsulationKeySize768:]
+		peer = peer[kem.keyLen:]
 	}
-	key, err := curve(group).GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, nil, err
+	var key *ecdh.PrivateKey
+	if curve := curve(group); curve != nil {
+		if key, err = curve.GenerateKey(rand.Reader); err != nil {
+			return nil, nil, err
+		}
+		public = append(public, key.PublicKey().Bytes()...)
 	}
-	secret, err = agree(group, key, peer)
-	if err != nil {
-		return nil, nil, err
-	}
-	return append(ciphertext, key.PublicKey().Bytes()...), append(kem, secret...), nil
+	secret, err = agree(group, key, peer, secret)
+	return public, secret, err
 }
 
-// agree computes the (EC)DHE secret (RFC 8446 7.4.2). The standard library
-// refuses points off the curve, the point at infinity and all-zero results.
-func agree(group tls.CurveID, key *ecdh.PrivateKey, peer []byte) ([]byte, error) {
+// agree appends the (EC)DHE secret (RFC 8446 7.4.2) to secret; nothing if key is nil,
+// as in a group that is a KEM alone. The standard library refuses points off the
+// curve, the point at infinity and all-zero results.
+func agree(group tls.CurveID, key *ecdh.PrivateKey, peer, secret []byte) ([]byte, error) {
+	if key == nil {
+		if len(peer) > 0 {
+			return nil, errShare
+		}
+		return secret, nil
+	}
 	point, err := curve(group).NewPublicKey(peer)
 	if err != nil {
 		return nil, errShare
 	}
-	secret, err := key.ECDH(point)
+	shared, err := key.ECDH(point)
 	if err != nil {
 		return nil, errShare
 	}
-	return secret, nil
+	return append(secret, shared...), nil
 }
