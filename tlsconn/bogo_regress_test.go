@@ -104,3 +104,28 @@ func TestEarlyDataBeforeTheSecondHello(t *testing.T) {
 	p.plain(record.ApplicationData, make([]byte, record.MaxCiphertext13)...)
 	p.wantAlert(AlertUnexpectedMessage, "application data in state")
 }
+
+// RFC 8446 4.1.4: "If the server's ... selected_version differs", or is gone, after a
+// HelloRetryRequest, illegal_parameter.
+func TestSecondServerHelloWithoutSupportedVersions(t *testing.T) {
+	p := newPuppet(t, RoleServer, nil)
+	p.hearClientHello()
+	p.helloRetryRequest(nil)
+	p.hearClientHello()
+	p.serverHello(func(m *wire.ServerHello) { m.SupportedVersion = 0 })
+	p.drive()
+	wantAlert(t, "a second server_hello without supported_versions", p.err, AlertIllegalParameter)
+}
+
+// A client without X.509 among server_certificate_type cannot be served (RFC 7250 4.2).
+func TestServerCertificateTypeWithoutX509(t *testing.T) {
+	for types, refused := range map[string]bool{"\x02": true, "\x02\x00": false} {
+		p := newPuppet(t, RoleClient, nil)
+		p.clientHello(func(m *wire.ClientHello) { m.ServerCertificateTypes = []byte(types) })
+		if refused {
+			p.wantAlert(AlertHandshakeFailure)
+			continue
+		}
+		p.hearServerFlight()
+	}
+}

@@ -89,6 +89,9 @@ func (hs *client13) sendClientHello() (State, error) {
 	for _, s := range p.suites {
 		m.CipherSuites = append(m.CipherSuites, s.id)
 	}
+	if config.FallbackSCSV {
+		m.CipherSuites = append(m.CipherSuites, wire.FallbackSCSV)
+	}
 	for _, g := range p.groups {
 		m.SupportedGroups = append(m.SupportedGroups, uint16(g))
 	}

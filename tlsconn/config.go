@@ -103,6 +103,12 @@ type Config struct {
 	// that are supported.
 	SignatureSchemes []tls.SignatureScheme
 
+	// FallbackSCSV makes a client say that it tries again with less than it can, as after
+	// a failure it takes for a peer's intolerance (RFC 7507): a server that can do more
+	// refuses it with inappropriate_fallback, since somebody in between may have brought
+	// about the failure.
+	FallbackSCSV bool
+
 	// MaxFragment bounds the plaintext bytes of the records that we send, as a peer's
 	// record_size_limit does (RFC 8449). Zero means 16384, the most there can be; less than
 	// 64 or more than 16384 is refused.

@@ -74,6 +74,10 @@ func (hs *client13) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 	if sh.LegacyVersion == ssl30 {
 		return nil, abort(AlertProtocolVersion, "%s: legacy_version is %#04x", name, sh.LegacyVersion)
 	}
+	if sh.SupportedVersion == 0 && hs.retrySuite != nil {
+		// RFC 8446 4.1.4: the same selected_version as in the HelloRetryRequest.
+		return nil, abort(AlertIllegalParameter, "%s: no supported_versions after a hello_retry_request", name)
+	}
 	if sh.SupportedVersion == 0 {
 		tail := [8]byte(sh.Random[24:])
 		if tail == wire.DowngradeTLS12 || tail == wire.DowngradeTLS11 {

@@ -64,7 +64,12 @@ func (r *received) receive(m message) error {
 
 // info makes what callbacks are asked about, of copies.
 func (r *received) info(c *Conn) *ClientHello {
-	return &ClientHello{ClientHelloInfo: helloInfo(c, &r.hello), Raw: append([]byte(nil), r.helloRaw...)}
+	raw := slices.Clone(r.helloRaw)
+	hello := &ClientHello{ClientHelloInfo: helloInfo(c, &r.hello), Raw: raw}
+	for _, name := range r.hello.CertificateAuthorities {
+		hello.CertificateAuthorities = append(hello.CertificateAuthorities, slices.Clone(name))
+	}
+	return hello
 }
 
 func (hs *serverStart) readClientHello(m message) (State, error) {

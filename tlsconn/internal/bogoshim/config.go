@@ -53,6 +53,7 @@ func (x *connection) commonConfig() *tlsconn.Config {
 		CurvePreferences:    curveIDs(s.groups()),
 		SignatureSchemes:    s.acceptedSchemes(),
 		MaxFragment:         s.maxFragment,
+		FallbackSCSV:        s.fallbackSCSV,
 		MaxCertificateBytes: s.maxCertList,
 	}
 	x.installVerification(config)

@@ -33,6 +33,7 @@ var flags = map[string]flag{
 	"-decline-alpn":                  on(func(s *settings) *bool { return &s.declineALPN }),
 	"-reject-alpn":                   on(func(s *settings) *bool { return &s.rejectALPN }),
 	"-allow-unknown-alpn-protos":     on(func(s *settings) *bool { return &s.allowUnknownALPN }),
+	"-fallback-scsv":                 on(func(s *settings) *bool { return &s.fallbackSCSV }),
 	"-max-send-fragment":             number(func(s *settings) *int { return &s.maxFragment }),
 	"-max-cert-list":                 number(func(s *settings) *int { return &s.maxCertList }),
 	"-use-early-callback":            on(func(s *settings) *bool { return &s.inspect }),

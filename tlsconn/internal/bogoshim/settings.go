@@ -38,6 +38,7 @@ type settings struct {
 	declineALPN, rejectALPN, emptyALPN bool
 	allowUnknownALPN                   bool
 	maxFragment, maxCertList           int
+	fallbackSCSV                       bool
 	inspect, failInspection, failCert  bool
 	requestOCSP, requestSCTs           bool
 

@@ -45,6 +45,9 @@ type ClientHello struct {
 	SessionTicket []byte
 	// RenegotiationInfo is empty in an initial handshake; Offer it to send it so.
 	RenegotiationInfo []byte
+	// ServerCertificateTypes are the forms in which the client takes the server's
+	// certificate, X.509 being 0 (RFC 7250 section 3); empty without the extension.
+	ServerCertificateTypes []byte
 }
 
 // clientHelloOrder is the order in which Append writes extensions. A few old
@@ -55,7 +58,7 @@ var clientHelloOrder = [...]ExtensionType{
 	ExtServerName, ExtExtendedMasterSecret, ExtRenegotiationInfo, ExtSupportedGroups,
 	ExtECPointFormats, ExtSessionTicket, ExtALPN, ExtStatusRequest,
 	ExtSignatureAlgorithms, ExtSignatureAlgorithmsCert, ExtSCT, ExtCertificateAuthorities,
-	ExtRecordSizeLimit, ExtPostHandshakeAuth, ExtEarlyData, ExtCookie,
+	ExtServerCertificateType, ExtRecordSizeLimit, ExtPostHandshakeAuth, ExtEarlyData, ExtCookie,
 	ExtKeyShare, ExtPSKModes, ExtSupportedVersions, ExtPreSharedKey,
 }
 
@@ -112,6 +115,8 @@ func (m *ClientHello) holds(t ExtensionType) bool {
 		return len(m.SessionTicket) > 0
 	case ExtRenegotiationInfo:
 		return len(m.RenegotiationInfo) > 0
+	case ExtServerCertificateType:
+		return len(m.ServerCertificateTypes) > 0
 	}
 	return false
 }
@@ -200,6 +205,8 @@ func (m *ClientHello) decodeExtension(t ExtensionType, r *reader) {
 		m.SessionTicket = r.rest() // the body is the ticket (RFC 5077 section 3.2)
 	case ExtRenegotiationInfo:
 		m.RenegotiationInfo = r.opaque("renegotiated_connection", 0, max8)
+	case ExtServerCertificateType:
+		m.ServerCertificateTypes = r.opaque("server_certificate_types", 1, max8)
 	case ExtSCT, ExtExtendedMasterSecret, ExtPostHandshakeAuth, ExtEarlyData:
 		// Empty: the caller refuses any byte.
 	default:
@@ -272,6 +279,8 @@ func (m *ClientHello) encodeExtension(t ExtensionType, w *writer) {
 		w.b = append(w.b, m.SessionTicket...)
 	case ExtRenegotiationInfo:
 		w.opaque("renegotiated_connection", m.RenegotiationInfo, 0, max8)
+	case ExtServerCertificateType:
+		w.opaque("server_certificate_types", m.ServerCertificateTypes, 1, max8)
 	case ExtSCT, ExtExtendedMasterSecret, ExtPostHandshakeAuth, ExtEarlyData:
 		// Empty.
 	}

@@ -93,7 +93,7 @@ func fullClientHello() *ClientHello {
 		PSKIdentities:          []PSKIdentity{{filled(100, 6), 12345}, {filled(1, 7), 0}},
 		PSKBinders:             [][]byte{filled(32, 8), filled(48, 9)},
 		CertificateAuthorities: [][]byte{filled(30, 1)}, RecordSizeLimit: 64,
-		SessionTicket: filled(10, 2), RenegotiationInfo: filled(12, 3),
+		SessionTicket: filled(10, 2), RenegotiationInfo: filled(12, 3), ServerCertificateTypes: []byte{2, 0},
 	}
 	for _, t := range []ExtensionType{ExtExtendedMasterSecret, ExtStatusRequest, ExtSCT, ExtPostHandshakeAuth, ExtEarlyData} {
 		m.Offer(t)
