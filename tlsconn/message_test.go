@@ -36,17 +36,29 @@ var (
 	encryptedExt = line{RoleServer, wire.TypeEncryptedExtensions, StateExpectEncryptedExtensions,
 		func(p *puppet) { p.encryptedExtensions(nil) }, func(p *puppet) { p.hear(wire.TypeEncryptedExtensions) }}
 	certificateReq = line{RoleServer, wire.TypeCertificateRequest, StateExpectCertificateOrRequest,
-		func(p *puppet) { p.certificateRequest(nil) }, nil} // our server asks for none
+		func(p *puppet) { p.certificateRequest(nil) }, func(p *puppet) { p.hear(wire.TypeCertificateRequest) }}
 	certificateMsg = line{RoleServer, wire.TypeCertificate, StateExpectCertificateOrRequest,
 		func(p *puppet) { p.certificate(nil) }, func(p *puppet) { p.hear(wire.TypeCertificate) }}
 	certificateAfterRequest = line{RoleServer, wire.TypeCertificate, StateExpectCertificate,
-		func(p *puppet) { p.certificate(nil) }, nil}
+		func(p *puppet) { p.certificate(nil) }, func(p *puppet) { p.hear(wire.TypeCertificate) }}
 	certificateVer = line{RoleServer, wire.TypeCertificateVerify, StateExpectCertificateVerify,
 		func(p *puppet) { p.certificateVerify(nil) }, func(p *puppet) { p.hear(wire.TypeCertificateVerify) }}
 	serverFinished = line{RoleServer, wire.TypeFinished, StateExpectServerFinished,
 		func(p *puppet) { p.serverFinished(nil) }, (*puppet).hearServerFinished}
 	clientFinished = line{RoleClient, wire.TypeFinished, StateExpectClientFinished,
 		func(p *puppet) { p.clientFinished(nil) }, (*puppet).hearClientFinished}
+	clientCertificate = line{RoleClient, wire.TypeCertificate, StateExpectCertificate,
+		func(p *puppet) { p.certificate(nil) }, nil} // clientFinished hears it
+	noClientCertificate = line{RoleClient, wire.TypeCertificate, StateExpectCertificate,
+		func(p *puppet) { p.certificate(func(m *wire.Certificate) { m.Entries = nil }) }, nil}
+	clientCertificateVer = line{RoleClient, wire.TypeCertificateVerify, StateExpectCertificateVerify,
+		func(p *puppet) { p.certificateVerify(nil) }, nil}
+	clientHelloWithTicket = line{RoleClient, wire.TypeClientHello, StateExpectClientHello,
+		func(p *puppet) { p.clientHello(offering(p.tickets[0])) }, (*puppet).hearClientHello}
+	serverHelloResumes = line{RoleServer, wire.TypeServerHello, StateExpectServerHello,
+		func(p *puppet) { p.serverHello(p.resuming(p.tickets[0])) }, (*puppet).hearServerHello}
+	serverHelloResumesAfterRetry = line{RoleServer, wire.TypeServerHello, StateExpectSecondServerHello,
+		func(p *puppet) { p.serverHello(p.resuming(p.tickets[0])) }, (*puppet).hearServerHello}
 	serverKeyUpdate = line{RoleServer, wire.TypeKeyUpdate, StateConnected,
 		func(p *puppet) { p.keyUpdate(false) }, nil}
 	clientKeyUpdate = line{RoleClient, wire.TypeKeyUpdate, StateConnected,
@@ -62,48 +74,111 @@ type legalOrder struct {
 	roles []Role // that the Conn can have
 	retry bool   // the server asks for another share
 	order []line
+	// meet makes the puppet, and a Conn of the given role; nil is newPuppet.
+	meet func(testing.TB, Role) *puppet
 }
 
-// legalOrders are all orders of messages that TLS 1.3 allows without a
-// pre-shared key (RFC 8446 2, 4 and appendix A); every other one is refused.
+// meetAsked has a Conn that is a server ask for a certificate, and one that is a
+// client have one to show.
+func meetAsked(t testing.TB, connRole Role) *puppet {
+	if connRole == RoleServer {
+		return newPuppet(t, RoleClient, func(c *Config) { c.ClientAuth = tls.RequestClientCert })
+	}
+	p := newPuppet(t, RoleServer, nil)
+	p.conn.config.Certificates = []tls.Certificate{p.cert}
+	p.shown = true
+	return p.again(nil)
+}
+
+// meetAgain makes the two meet for the second time.
+func meetAgain(t testing.TB, connRole Role) *puppet {
+	if connRole == RoleServer {
+		return withTicket(t, RoleClient, nil).again(nil)
+	}
+	return withTicket(t, RoleServer, nil).again(nil)
+}
+
+// meetAgainToRetry is the same with a server that asks for another share.
+func meetAgainToRetry(t testing.TB, connRole Role) *puppet {
+	if connRole == RoleServer {
+		return withTicket(t, RoleClient, nil).again(onlyP256)
+	}
+	return meetAgain(t, connRole)
+}
+
+// legalOrders are all orders of messages that TLS 1.3 allows, without early data and
+// authentication after the handshake (RFC 8446 2, 4 and appendix A); every other one
+// is refused.
 // In an order that only a puppet plays (hear is nil), the Conn is of the other role.
 var legalOrders = []legalOrder{
 	{"full handshake", []Role{RoleServer, RoleClient}, false, []line{
 		clientHello,
 		serverHello, encryptedExt, certificateMsg, certificateVer, serverFinished,
 		clientFinished,
-	}},
+	}, nil},
 	{"hello retry request", []Role{RoleServer, RoleClient}, true, []line{
 		clientHello,
 		helloRetryRequest,
 		secondClientHello,
 		serverHelloAfterRetry, encryptedExt, certificateMsg, certificateVer, serverFinished,
 		clientFinished,
-	}},
+	}, nil},
 	{"with a certificate request", []Role{RoleClient}, false, []line{
 		clientHello,
 		serverHello, encryptedExt, certificateReq, certificateAfterRequest, certificateVer, serverFinished,
 		clientFinished,
-	}},
+	}, nil},
 	{"hello retry request, with a certificate request", []Role{RoleClient}, true, []line{
 		clientHello,
 		helloRetryRequest,
 		secondClientHello,
 		serverHelloAfterRetry, encryptedExt, certificateReq, certificateAfterRequest, certificateVer, serverFinished,
 		clientFinished,
-	}},
+	}, nil},
 	{"after the handshake, from the server", []Role{RoleClient}, false, []line{
 		clientHello,
 		serverHello, encryptedExt, certificateMsg, certificateVer, serverFinished,
 		clientFinished,
 		newSessionTicket, serverKeyUpdate, serverKeyUpdate, newSessionTicket,
-	}},
+	}, nil},
 	{"after the handshake, from the client", []Role{RoleServer}, false, []line{
 		clientHello,
 		serverHello, encryptedExt, certificateMsg, certificateVer, serverFinished,
 		clientFinished,
 		clientKeyUpdate, clientKeyUpdate,
-	}},
+	}, nil},
+	{"with a certificate of the client, to a server", []Role{RoleServer}, false, []line{
+		clientHello,
+		serverHello, encryptedExt, certificateReq, certificateAfterRequest, certificateVer, serverFinished,
+		clientCertificate, clientCertificateVer, clientFinished,
+	}, meetAsked},
+	{"without a certificate of the client, to a server", []Role{RoleServer}, false, []line{
+		clientHello,
+		serverHello, encryptedExt, certificateReq, certificateAfterRequest, certificateVer, serverFinished,
+		noClientCertificate, clientFinished,
+	}, meetAsked},
+	{"with a certificate of the client, from a client", []Role{RoleClient}, false, []line{
+		clientHello,
+		serverHello, encryptedExt, certificateReq, certificateAfterRequest, certificateVer, serverFinished,
+		clientFinished,
+	}, meetAsked},
+	{"resumption", []Role{RoleServer, RoleClient}, false, []line{
+		clientHelloWithTicket,
+		serverHelloResumes, encryptedExt, serverFinished,
+		clientFinished,
+	}, meetAgain},
+	{"resumption with a hello retry request", []Role{RoleServer, RoleClient}, true, []line{
+		clientHelloWithTicket,
+		helloRetryRequest,
+		secondClientHello,
+		serverHelloResumesAfterRetry, encryptedExt, serverFinished,
+		clientFinished,
+	}, meetAgainToRetry},
+	{"a ticket that is declined", []Role{RoleClient}, false, []line{
+		clientHelloWithTicket,
+		serverHello, encryptedExt, certificateMsg, certificateVer, serverFinished,
+		clientFinished,
+	}, meetAgain},
 }
 
 // play puts a puppet against a Conn of the given role and has both say the first
@@ -112,6 +187,8 @@ func (o *legalOrder) play(t testing.TB, connRole Role, n int, before func(*puppe
 	t.Helper()
 	var p *puppet
 	switch {
+	case o.meet != nil:
+		p = o.meet(t, connRole)
 	case connRole == RoleClient:
 		p = newPuppet(t, RoleServer, nil)
 	case o.retry:
@@ -247,7 +324,7 @@ func TestWrongMessageMatrix(t *testing.T) {
 			}
 		}
 	}
-	if len(cells) != 12 {
+	if len(cells) != 14 {
 		t.Errorf("%d states were tried, of which some are not reached or new", len(cells))
 	}
 }
@@ -315,6 +392,13 @@ var keyChanges = []struct {
 		p.tail = tail
 		p.clientFinished(nil)
 	}, nil},
+	{"client finished of a resumption", RoleServer, false, func(p *puppet, tail []byte) {
+		*p = *withTicket(p.t, RoleClient, nil).again(nil)
+		p.clientHello(offering(p.tickets[0]))
+		p.hearServerFlight()
+		p.tail = tail
+		p.clientFinished(nil)
+	}, nil},
 	{"key update of a client", RoleServer, false, func(p *puppet, tail []byte) {
 		p.handshake()
 		p.tail = tail
@@ -347,6 +431,14 @@ var keyChanges = []struct {
 		p.encryptedExtensions(nil)
 		p.certificate(nil)
 		p.certificateVerify(nil)
+		p.tail = tail
+		p.serverFinished(nil)
+	}, nil},
+	{"server finished of a resumption", RoleClient, false, func(p *puppet, tail []byte) {
+		*p = *withTicket(p.t, RoleServer, nil).again(nil)
+		p.hearClientHello()
+		p.serverHello(p.resuming(p.tickets[0]))
+		p.encryptedExtensions(nil)
 		p.tail = tail
 		p.serverFinished(nil)
 	}, nil},

@@ -34,7 +34,7 @@ func (p *puppet) clientHello(f func(*wire.ClientHello)) {
 	}
 	rand.Read(p.hello.Random[:])
 	change(&p.hello, f)
-	p.say(p.hello.Append(nil))
+	p.say(p.bound(p.hello.Append(nil)))
 }
 
 // secondClientHello answers the HelloRetryRequest that serverHello took.
@@ -43,7 +43,7 @@ func (p *puppet) secondClientHello(f func(*wire.ClientHello)) {
 	p.hello.KeyShares = []wire.KeyShare{p.newShare(tls.CurveID(p.sh.SelectedGroup))}
 	p.hello.Cookie = p.sh.Cookie
 	change(&p.hello, f)
-	p.say(p.hello.Append(nil))
+	p.say(p.bound(p.hello.Append(nil)))
 }
 
 // hearServerHello takes a ServerHello, and the handshake keys, or a HelloRetryRequest.
@@ -60,6 +60,9 @@ func (p *puppet) hearServerHello() {
 		p.retryLog()
 		p.log = append(p.log, raw...)
 		return
+	}
+	if p.sh.Has(wire.ExtPreSharedKey) {
+		p.psk = p.known(p.hello.PSKIdentities[p.sh.SelectedIdentity].Identity).psk
 	}
 	secret, err := p.share.secret(p.sh.KeyShare.KeyExchange)
 	if err != nil {
@@ -84,8 +87,13 @@ func (p *puppet) hearServerFlight() {
 	p.t.Helper()
 	p.hearServerHello()
 	p.hear(wire.TypeEncryptedExtensions)
-	p.hear(wire.TypeCertificate)
-	p.hear(wire.TypeCertificateVerify)
+	if p.psk == nil {
+		if p.conn.config.ClientAuth != tls.NoClientCert {
+			p.hear(wire.TypeCertificateRequest)
+		}
+		p.hear(wire.TypeCertificate)
+		p.hear(wire.TypeCertificateVerify)
+	}
 	p.hearServerFinished()
 }
 
@@ -94,6 +102,7 @@ func (p *puppet) clientFinished(f func(*[]byte)) {
 	mac := p.finishedMAC(&p.clientHS)
 	change(&mac, f)
 	p.say(wire.AppendFinished(nil, mac))
+	p.finishResumption()
 	p.write.install(p.d, p.suite, p.clientApp)
 }
 
@@ -177,7 +186,7 @@ func (p *puppet) certificateVerify(f func(*wire.CertificateVerify)) {
 		p.t.Fatal(err)
 	}
 	m := wire.CertificateVerify{Algorithm: uint16(schemes[0])}
-	if m.Signature, err = sign(key, schemes[0], signedMessage(serverContext, p.sum())); err != nil {
+	if m.Signature, err = sign(key, schemes[0], signedMessage(p.role.context(), p.sum())); err != nil {
 		p.t.Fatal(err)
 	}
 	change(&m, f)
@@ -193,16 +202,29 @@ func (p *puppet) serverFinished(f func(*[]byte)) {
 	p.write.install(p.d, p.suite, p.serverApp)
 }
 
+// serverFlight says everything behind ServerHello, of a handshake with a certificate.
+func (p *puppet) serverFlight() {
+	p.t.Helper()
+	p.encryptedExtensions(nil)
+	p.certificate(nil)
+	p.certificateVerify(nil)
+	p.serverFinished(nil)
+}
+
 // hearClientFinished takes the client's last flight, behind which it has its application key.
 func (p *puppet) hearClientFinished() {
 	p.t.Helper()
 	if p.requested {
 		p.hear(wire.TypeCertificate)
+		if p.shown {
+			p.hear(wire.TypeCertificateVerify)
+		}
 	}
 	want := p.finishedMAC(&p.clientHS)
 	if raw := p.hear(wire.TypeFinished); !bytes.Equal(raw[wire.HeaderLen:], want) {
 		p.t.Fatal("puppet: the client's Finished does not match")
 	}
+	p.finishResumption()
 	p.read.install(p.d, p.suite, p.clientApp)
 }
 
@@ -236,10 +258,7 @@ func (p *puppet) handshake() {
 	} else {
 		p.hearClientHello()
 		p.serverHello(nil)
-		p.encryptedExtensions(nil)
-		p.certificate(nil)
-		p.certificateVerify(nil)
-		p.serverFinished(nil)
+		p.serverFlight()
 		p.hearClientFinished()
 	}
 	p.wantConnected()

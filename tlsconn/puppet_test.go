@@ -41,6 +41,7 @@ type puppet struct {
 	received    []byte // application data from the Conn
 	ccs         int    // change_cipher_spec records received
 	last        []byte // the message said last
+	heard       []byte // the message heard last
 	tail        []byte // put behind the next message, into its record
 	// edit, if set, changes the next message as it is encoded.
 	edit func([]byte) []byte
@@ -49,13 +50,19 @@ type puppet struct {
 	share     *clientShare     // of a client
 	sh        wire.ServerHello // the server's last
 	requested bool             // a CertificateRequest was sent
+	shown     bool             // a client's Certificate was not empty
 	suite     *suite
 	d         *keysched.Deriver
-	log       []byte          // the transcript's messages
-	suiteID   uint16          // that it offers or selects
-	cert      tls.Certificate // of a server
+	log       []byte // the transcript's messages
+	suiteID   uint16 // that it offers or selects
+	cert      tls.Certificate
 
-	master, clientHS, serverHS, clientApp, serverApp keysched.Secret
+	tickets []puppetTicket // of which it knows the secrets
+	psk     []byte         // of the session that is resumed
+	// rebind, if set, changes the binders of the next ClientHello.
+	rebind func([][]byte)
+
+	master, clientHS, serverHS, clientApp, serverApp, resumption keysched.Secret
 }
 
 // puppetKey is one direction's protection, on the standard library alone.
@@ -93,22 +100,28 @@ func newPuppet(t testing.TB, role Role, adjust func(*Config)) *puppet {
 
 func newPuppetIn(t testing.TB, ws *Workspace, role Role, adjust func(*Config)) *puppet {
 	t.Helper()
-	p := &puppet{t: t, role: role, suiteID: tls.TLS_AES_128_GCM_SHA256}
-	p.tr = &testTransport{in: new(stream), out: new(stream), auto: true, quota: -1}
-	p.call = &callCounter{testTransport: p.tr}
 	ca := newTestCA(t)
+	cert := ca.issue(t, keyEd25519, "example.org")
 	config := clientFor(ca)
 	if role == RoleClient {
-		config = serverFor(ca.issue(t, keyEd25519, "example.org"))
+		config = serverFor(cert)
 	}
 	config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
 	if adjust != nil {
 		adjust(config)
 	}
+	return newPuppetFor(t, ws, role, config, cert)
+}
+
+// newPuppetFor makes a puppet with a certificate, and a Conn with a Config.
+func newPuppetFor(t testing.TB, ws *Workspace, role Role, config *Config, cert tls.Certificate) *puppet {
+	t.Helper()
+	p := &puppet{t: t, role: role, suiteID: tls.TLS_AES_128_GCM_SHA256, cert: cert}
+	p.tr = &testTransport{in: new(stream), out: new(stream), auto: true, quota: -1}
+	p.call = &callCounter{testTransport: p.tr}
 	if role == RoleClient {
 		p.conn = ws.Server(p.call, config)
 	} else {
-		p.cert = ca.issue(t, keyEd25519, "example.org")
 		p.conn = ws.Client(p.call, config)
 	}
 	return p
@@ -282,6 +295,7 @@ func (p *puppet) hear(typ wire.MessageType) []byte {
 		p.t.Fatalf("puppet: want %v, the Conn sent % x, alerts %v; it is in state %v: %v", typ, raw, p.alerts, p.conn.State(), p.err)
 	}
 	p.log = append(p.log, raw...)
+	p.heard = raw
 	return raw
 }
 
@@ -307,7 +321,7 @@ func (p *puppet) setSuite(id uint16) {
 // startKeys is the schedule up to the handshake keys, which both directions take on.
 func (p *puppet) startKeys(shared []byte) {
 	var early, secret keysched.Secret
-	p.d.Early(&early, nil)
+	p.d.Early(&early, p.psk)
 	p.d.Handshake(&secret, &early, shared)
 	p.d.DeriveSecret(&p.clientHS, &secret, keysched.LabelClientHandshake, p.sum())
 	p.d.DeriveSecret(&p.serverHS, &secret, keysched.LabelServerHandshake, p.sum())
