@@ -78,16 +78,21 @@ func (p *puppet) known(identity []byte) *puppetTicket {
 	return nil
 }
 
-// binder is the PSK binder over raw, a ClientHello behind p.log of which the last
-// n bytes are the list of binders (RFC 8446 4.2.11.2).
+// binder is the PSK binder over raw, a ClientHello behind log of which the last n
+// bytes are the list of binders (RFC 8446 4.2.11.2).
 func (t *puppetTicket) binder(log, raw []byte, n int) []byte {
+	return t.binderOf(keysched.LabelResumptionBinder, log, raw, n)
+}
+
+// binderOf is the same for any label.
+func (t *puppetTicket) binderOf(label string, log, raw []byte, n int) []byte {
 	d := keysched.New(t.suite.hash)
 	h := t.suite.hash.New()
 	h.Write(log)
 	h.Write(raw[:len(raw)-n])
 	var key keysched.Secret
 	d.Early(&key, t.psk)
-	d.DeriveSecret(&key, &key, keysched.LabelResumptionBinder, d.EmptyHash())
+	d.DeriveSecret(&key, &key, label, d.EmptyHash())
 	return d.FinishedMAC(nil, &key, h.Sum(nil))
 }
 
@@ -117,7 +122,7 @@ func (p *puppet) bound(raw []byte) []byte {
 		}
 	}
 	if p.rebind != nil {
-		p.rebind(binders)
+		p.rebind(raw, binders)
 		p.rebind = nil
 	}
 	if len(binders) > 0 {

@@ -60,7 +60,7 @@ type puppet struct {
 	tickets []puppetTicket // of which it knows the secrets
 	psk     []byte         // of the session that is resumed
 	// rebind, if set, changes the binders of the next ClientHello.
-	rebind func([][]byte)
+	rebind func(hello []byte, binders [][]byte)
 
 	master, clientHS, serverHS, clientApp, serverApp, resumption keysched.Secret
 }
