@@ -469,6 +469,10 @@ func TestClientRefusesToResume(t *testing.T) {
 		{"4.2.11: a suite of another hash", func(p *puppet) {
 			resumed(p, func(m *wire.ServerHello) { m.CipherSuite = tls.TLS_AES_256_GCM_SHA384 })
 		}, false, AlertIllegalParameter, "hash of the pre-shared key"},
+		{"4.2.11: no key_share, which psk_dhe_ke requires", func(p *puppet) {
+			p.edit = without(wire.ExtKeyShare)
+			resumed(p, nil)
+		}, false, AlertIllegalParameter, "key_share"},
 		{"4.2.8: a key_share of another group", func(p *puppet) {
 			resumed(p, func(m *wire.ServerHello) { m.KeyShare.Group = uint16(tls.CurveP256) })
 		}, false, AlertIllegalParameter, "no share of group"},
