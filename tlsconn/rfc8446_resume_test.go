@@ -435,6 +435,7 @@ func TestClientDoesNotOfferATicket(t *testing.T) {
 		{"4.6.1: of no lifetime", 0, func(m *wire.NewSessionTicket) { m.Lifetime = 0 }, nil},
 		{"4.6.1: for another name", 0, nil, func(c *Config) { c.ServerName, c.SessionKey = "www.example.org", "example.org" }},
 		{"4.2.11: with no suite of its hash", 0, nil, func(c *Config) { c.CipherSuites = []uint16{tls.TLS_AES_256_GCM_SHA384} }},
+		{"4.2.11: that leaves no room for a hello", 0, func(m *wire.NewSessionTicket) { m.Ticket = make([]byte, 1<<16-1) }, nil},
 	} {
 		t.Run(v.must, func(t *testing.T) {
 			p := resumingClient(t, v.later, v.change, v.adjust)
