@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/tls"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -282,7 +283,8 @@ func TestClientRefusesACertificate(t *testing.T) {
 	}
 }
 
-func TestClientRefusesACertificateVerify(t *testing.T) {
+// Of both roles, as 4.4.3 is for both.
+func TestCertificateVerifyIsRefused(t *testing.T) {
 	type M = wire.CertificateVerify
 	resign := func(p *puppet, context string) func(*M) {
 		return func(m *M) {
@@ -300,13 +302,13 @@ func TestClientRefusesACertificateVerify(t *testing.T) {
 		{"4.4.3: a signature of Ed25519 with a bit changed", keyEd25519, func(*puppet) func(*M) { return func(m *M) { m.Signature[9] ^= 1 } }, AlertDecryptError, "does not verify"},
 		{"4.4.3: a signature of RSA with a bit changed", keyRSA, func(*puppet) func(*M) { return func(m *M) { m.Signature[9] ^= 1 } }, AlertDecryptError, "does not verify"},
 		{"4.4.3: an empty signature", keyEd25519, func(*puppet) func(*M) { return func(m *M) { m.Signature = nil } }, AlertDecryptError, "does not verify"},
-		{"4.4.3: a client's signature", keyEd25519, func(p *puppet) func(*M) { return resign(p, clientContext) }, AlertDecryptError, "does not verify"},
+		{"4.4.3: a signature of the other role's", keyEd25519, func(p *puppet) func(*M) { return resign(p, p.conn.role.context()) }, AlertDecryptError, "does not verify"},
 		{"4.4.3: a signature over another transcript", keyEd25519, func(p *puppet) func(*M) {
 			p.log = append(p.log, 0)
 			defer func() { p.log = p.log[:len(p.log)-1] }()
 			m := new(M)
 			m.Algorithm = uint16(tls.Ed25519)
-			resign(p, serverContext)(m)
+			resign(p, p.role.context())(m)
 			return func(got *M) { got.Signature = m.Signature }
 		}, AlertDecryptError, "does not verify"},
 		{"4.2.3: rsa_pkcs1, which is for certificates", keyRSA, func(*puppet) func(*M) {
@@ -323,15 +325,17 @@ func TestClientRefusesACertificateVerify(t *testing.T) {
 		}, AlertIllegalParameter, "not offered"},
 		{"4.4.3: an algorithm that nobody knows", keyEd25519, func(*puppet) func(*M) { return func(m *M) { m.Algorithm = grease } }, AlertIllegalParameter, "not offered"},
 	} {
-		t.Run(f.must, func(t *testing.T) {
-			p := clientAwaitingCertificate(t)
-			p.cert = newTestCA(t).issue(t, f.kind, "example.org")
-			// The root's key is fixed, its certificate is not: have the client trust this one.
-			p.conn.config.InsecureSkipVerify = true
-			p.certificate(nil)
-			p.certificateVerify(f.change(p))
-			p.wantAlert(f.alert, f.text)
-		})
+		for _, p := range []*puppet{clientAwaitingCertificate(t), serverAwaitingCertificate(t)} {
+			t.Run(fmt.Sprintf("%s, to a %v", f.must, p.conn.role), func(t *testing.T) {
+				p.t = t
+				p.cert = newTestCA(t).issue(t, f.kind, "example.org")
+				// The root's key is fixed, its certificate is not: have the client trust this one.
+				p.conn.config.InsecureSkipVerify = true
+				p.certificate(nil)
+				p.certificateVerify(f.change(p))
+				p.wantAlert(f.alert, f.text)
+			})
+		}
 	}
 }
 
