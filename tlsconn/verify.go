@@ -190,9 +190,22 @@ func alertOfVerification(err error) Alert {
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &unknown):
+		if unknown.Cert != nil && isBroken(unknown.Cert.SignatureAlgorithm) {
+			return AlertBadCertificate // RFC 8446 4.4.2.4: its issuer is not what is wrong
+		}
 		return AlertUnknownCA
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return AlertCertificateExpired
 	}
 	return AlertBadCertificate
+}
+
+// isBroken tells whether a signature says nothing, for its hash: MD5, which RFC 8446
+// 4.4.2.4 has refused with bad_certificate, MD2 and SHA-1.
+func isBroken(a x509.SignatureAlgorithm) bool {
+	switch a {
+	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
+		return true
+	}
+	return false
 }
