@@ -111,7 +111,7 @@ type Config struct {
 
 	// MaxFragment bounds the plaintext bytes of the records that we send, as a peer's
 	// record_size_limit does (RFC 8449). Zero means 16384, the most there can be; less than
-	// 64 or more than 16384 is refused.
+	// 63 or more than 16384 is refused.
 	MaxFragment int
 
 	// MaxCertificateBytes bounds the body of the Certificate message that a peer may send.

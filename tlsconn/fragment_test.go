@@ -275,3 +275,21 @@ func TestMaxCertificateBytesOfAPeer(t *testing.T) {
 		}
 	}
 }
+
+// A Config that InspectClientHello answers with takes the place of the first one,
+// whichever of them has the smaller fragments.
+func TestMaxFragmentOfTheConfigThatIsChosen(t *testing.T) {
+	for _, tt := range []struct{ first, chosen, want int }{{100, 1000, 1000}, {1000, 100, 100}, {100, 0, record.MaxPlaintext}} {
+		ca := newTestCA(t)
+		cert := ca.issue(t, keyECDSA, "example.org")
+		first, chosen := serverFor(cert), serverFor(cert)
+		first.MaxFragment, chosen.MaxFragment = tt.first, tt.chosen
+		first.InspectClientHello = func(_ *ClientHello, answer *Completion[*Config]) { answer.Complete(chosen) }
+		p := newPair(t, clientFor(ca), first)
+		p.handshake()
+		p.send(p.server, pattern(50_000))
+		if _, protected := longestRecords(p.server.tr.out.bytes); protected != tt.want {
+			t.Errorf("%d, then %d: records hold up to %d bytes", tt.first, tt.chosen, protected)
+		}
+	}
+}

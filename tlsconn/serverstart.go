@@ -108,9 +108,7 @@ func (hs *serverStart) awaitInspection() (State, error) {
 		return 0, fmt.Errorf("InspectClientHello: %w", err)
 	}
 	hs.c.config = config
-	if config.MaxFragment > 0 {
-		hs.c.out.limitFragment(config.MaxFragment)
-	}
+	hs.c.out.fragment = uint16(config.MaxFragment)
 	return hs.chooseVersion()
 }
 
