@@ -65,18 +65,18 @@ func newCertificate(cert *tls.Certificate) (*certificate, error) {
 			return nil, errors.New("SupportedSignatureAlgorithms leaves nothing that its key can sign with in TLS 1.3")
 		}
 	}
-	m := c.wire(nil, accompaniment{ocsp: true, scts: true})
+	m := c.wire(accompaniment{ocsp: true, scts: true})
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
-	m = c.wire(nil, accompaniment{})
+	m = c.wire(accompaniment{})
 	c.message = m.Append(nil)
 	return c, nil
 }
 
 // wire is the Certificate message (RFC 8446 4.4.2).
-func (c *certificate) wire(context []byte, asked accompaniment) wire.Certificate {
-	m := wire.Certificate{Context: context, Entries: make([]wire.CertificateEntry, len(c.chain))}
+func (c *certificate) wire(asked accompaniment) wire.Certificate {
+	m := wire.Certificate{Entries: make([]wire.CertificateEntry, len(c.chain))}
 	for i, der := range c.chain {
 		m.Entries[i].Data = der
 	}
@@ -90,12 +90,12 @@ func (c *certificate) wire(context []byte, asked accompaniment) wire.Certificate
 }
 
 // appendMessage appends the Certificate message to b.
-func (c *certificate) appendMessage(b, context []byte, asked accompaniment) []byte {
+func (c *certificate) appendMessage(b []byte, asked accompaniment) []byte {
 	asked.ocsp, asked.scts = asked.ocsp && len(c.ocsp) > 0, asked.scts && len(c.scts) > 0
-	if len(context) == 0 && asked == (accompaniment{}) {
+	if asked == (accompaniment{}) {
 		return append(b, c.message...)
 	}
-	m := c.wire(context, asked)
+	m := c.wire(asked)
 	return m.Append(b)
 }
 

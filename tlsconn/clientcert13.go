@@ -120,5 +120,5 @@ func (hs *client13) sendClientCertificate() (State, error) {
 	if hs.cert == nil {
 		return StateSendClientFinished, hs.send((&wire.Certificate{}).Append(hs.flight))
 	}
-	return StateAwaitSignature, hs.send(hs.cert.appendMessage(hs.flight, nil, hs.request.accompaniment))
+	return StateAwaitSignature, hs.send(hs.cert.appendMessage(hs.flight, hs.request.accompaniment))
 }

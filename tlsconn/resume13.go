@@ -76,6 +76,15 @@ func (hs *server13) usable(state []byte) *session {
 	if err != nil {
 		return nil // sealed by another version of this program
 	}
+	if !hs.fits(s) {
+		clear(s.psk)
+		return nil
+	}
+	return s
+}
+
+// fits tells whether a session is what would be agreed on now, under the policy of now.
+func (hs *server13) fits(s *session) bool {
 	p, _ := hs.c.config.prepare()
 	config, f := hs.c.config, &hs.c.facts
 	suite := suiteByID(s.suite)
@@ -85,16 +94,14 @@ func (hs *server13) usable(state []byte) *session {
 		!s.fresh(p.now()),
 		s.serverName != f.serverName || s.protocol != f.protocol || s.scope != config.SessionScope,
 		s.clientAuth != config.ClientAuth:
-		return nil
+		return false
 	}
 	switch config.ClientAuth {
 	case tls.RequireAnyClientCert, tls.RequireAndVerifyClientCert:
-		if len(s.chain) == 0 {
-			return nil
-		}
+		return len(s.chain) > 0
 	case tls.NoClientCert, tls.RequestClientCert, tls.VerifyClientCertIfGiven:
 	}
-	return s
+	return true
 }
 
 // resume takes the session, once the client has proved that it knows the PSK.
@@ -165,14 +172,19 @@ func (hs *server13) sendTickets() error {
 	}
 	var resumption, psk keysched.Secret
 	hs.d.DeriveSecret(&resumption, &hs.master, keysched.LabelResumption, hs.transcriptHash())
-	var state, messages []byte
+	s.psk = psk[:hs.d.Size()]
+	state := make([]byte, 0, s.size()) // it must not grow: that would leave a copy of the PSK
+	defer func() {
+		clear(state[:cap(state)])
+		clear(resumption[:])
+		clear(psk[:])
+	}()
+	var messages []byte
 	for i := range p.ticketCount {
 		nonce := []byte{byte(i)}
 		hs.d.ResumptionPSK(&psk, &resumption, nonce)
-		s.psk = psk[:hs.d.Size()]
 		s.ageAdd = randomUint32() // RFC 8446 4.6.1: "a securely generated, random 32-bit value"
-		state = s.append(state[:0])
-		ticket, err := p.tickets.SealTicket(state)
+		ticket, err := p.tickets.SealTicket(s.append(state))
 		if err != nil {
 			return abort(AlertInternalError, "ticket: %w", err)
 		}
@@ -188,9 +200,6 @@ func (hs *server13) sendTickets() error {
 		}
 		messages = t.Append(messages)
 	}
-	clear(state)
-	clear(resumption[:])
-	clear(psk[:])
 	hs.seal()
 	hs.c.appendRecords(record.Handshake, messages)
 	return nil

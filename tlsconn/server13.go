@@ -221,7 +221,7 @@ func (hs *server13) sendServerHello() (State, error) {
 	if err := hs.sendCertificateRequest(); err != nil {
 		return 0, err
 	}
-	if err := hs.send(hs.cert.appendMessage(hs.flight, nil, hs.asked())); err != nil {
+	if err := hs.send(hs.cert.appendMessage(hs.flight, hs.asked())); err != nil {
 		return 0, err
 	}
 	hs.forgetHello()
@@ -231,7 +231,7 @@ func (hs *server13) sendServerHello() (State, error) {
 // forgetHello lets go of what is answered: whoever never sends a Finished makes
 // us hold no more than that takes.
 func (hs *server13) forgetHello() {
-	hs.offer.modes = len(hs.hello.PSKModes) > 0 && hs.offersDHE()
+	hs.offer.modes = hs.offersDHE()
 	hs.hello, hs.helloRaw = wire.ClientHello{}, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 )
 
-// The limits of sessions, each with what it stops.
 // session is what one side remembers of a connection, to resume it (RFC 8446
 // 4.6.1): a server in the ticket, a client beside it.
 type session struct {
@@ -76,8 +75,9 @@ type TicketProtector interface {
 	// SealTicket makes a ticket of state, such that nobody else can read or change it.
 	// No ticket with a nil error means that none is sent. state is lent for the call.
 	SealTicket(state []byte) (ticket []byte, err error)
-	// OpenTicket answers with the state in a ticket, or nil if it has none: a ticket of
-	// somebody else's, forged, or under a key that is no longer accepted. A failure ends
-	// the handshake with internal_error. ticket is the callee's to keep.
+	// OpenTicket answers with the state in a ticket, a copy that the connection clears, or
+	// with nil if it has none: a ticket of somebody else's, forged, or under a key that is
+	// no longer accepted. A failure ends the handshake with internal_error. ticket is the
+	// callee's to keep.
 	OpenTicket(ticket []byte, answer *Completion[[]byte])
 }
