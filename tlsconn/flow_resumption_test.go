@@ -3,6 +3,7 @@ package tlsconn
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"testing"
 )
 
@@ -51,6 +52,23 @@ var resumptionFlows = []flow{
 		script: repeatedly(func(s *scene) {
 			s.require()
 			s.client.Certificates = []tls.Certificate{s.cast.client}
+		}),
+	},
+	{
+		name: "the client is no longer trusted, with a hello retry request",
+		set: func(s *scene) {
+			s.remember()
+			s.require()
+			s.retry()
+			s.client.Certificates = []tls.Certificate{s.cast.client}
+		},
+		script: repeatedly(func(s *scene) {
+			s.server.VerifyPeer = func(peer *Peer) error {
+				if peer.Resumed {
+					return errors.New("the session was revoked")
+				}
+				return nil
+			}
 		}),
 	},
 	{
@@ -129,6 +147,7 @@ func TestFlowsOfResumption(t *testing.T) {
 		"the ticket is refused":                                          full + "; " + full,
 		"the ticket is refused, with a hello retry request":              full + "; " + full,
 		"the client is no longer trusted, and shows another certificate": shown + "; " + shown,
+		"the client is no longer trusted, with a hello retry request":    shown + "; " + shown,
 		"several tickets, each used once":                                full + "; " + resumed + "; " + resumed + "; " + resumed,
 		"key updates right after a resumption":                           full + "; " + resumed,
 		"resumed with small records":                                     full + "; " + resumed,

@@ -3,6 +3,7 @@ package tlsconn
 import (
 	"crypto/tls"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/keysched"
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
@@ -29,14 +31,20 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata fro
 //
 //	new                the pair; before all others. Options: client-groups=, server-groups=
 //	                   (x25519, p256), certificate= (ecdsa, rsa, ed25519), client-name=,
-//	                   server-offloads: slow work waits for "complete"
+//	                   server-offloads: slow work waits for "complete";
+//	                   client-auth= (request, require), client-shows: its certificate;
+//	                   client-remembers: it keeps a session; later= (inspect, choose, sign,
+//	                   ticket, session, judge), separated by commas: what waits for "complete"
+//	new again          another connection of the same two. Options: as above, for what has
+//	                   changed since; server-forgets: its ticket keys are new; after= (1h)
 //	SIDE handshake     Handshake
 //	SIDE read          Read of up to 1000 bytes
 //	SIDE write "TEXT"  Write; a number for that many bytes
 //	SIDE keyupdate     KeyUpdate; with "request", asking for the peer's
 //	SIDE flush         Flush
 //	SIDE closewrite    CloseWrite
-//	SIDE complete      an offloaded operation ends
+//	SIDE complete      the operation that it waits for ends well
+//	SIDE fail          the operation that it waits for fails
 //	SIDE stall         the transport takes no output from now on
 //	SIDE unstall       and now it does again
 //	SIDE hangup        the transport ends, in both directions
@@ -70,10 +78,12 @@ func TestTranscripts(t *testing.T) {
 
 // stagehand runs the commands of one transcript.
 type stagehand struct {
-	t     testing.TB
-	p     *pair
-	tasks []func()
-	eyes  map[*side]*eavesdropper
+	t       testing.TB
+	p       *pair
+	scene   *scene
+	now     time.Time
+	secrets keyLog
+	eyes    map[*side]*eavesdropper
 }
 
 // play runs the script and returns it with the results in place.
@@ -123,48 +133,110 @@ func (h *stagehand) run(command string) string {
 	if sent := h.eyes[s].records(h.t, s.conn); len(sent) > 0 {
 		out += "  sends   " + strings.Join(sent, "; ") + "\n"
 	}
+	if pending := s.conn.Pending(); pending != 0 {
+		out += fmt.Sprintf("  pending %v\n", pending)
+	}
 	return out + fmt.Sprintf("  wants   %v\n", s.conn.Wants())
 }
 
 // open makes the pair.
 func (h *stagehand) open(options []string) string {
-	ca := newTestCA(h.t)
-	client := clientFor(ca)
-	kind, offload := keyEd25519, (func(func()) bool)(nil)
+	if len(options) > 0 && options[0] == "again" {
+		h.scene.client, h.scene.server = cloneConfig(h.scene.client), cloneConfig(h.scene.server)
+		options = options[1:]
+	} else {
+		h.now, h.secrets = testTime, make(keyLog)
+		h.scene = newScene(newCast(h.t))
+		server, client := h.scene.server, h.scene.client
+		server.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
+		server.Tickets = NewTicketKeys(testClock)
+		clock := func() time.Time { return h.now }
+		client.Time, server.Time = clock, clock
+		client.KeyLogWriter, server.KeyLogWriter = h.secrets, h.secrets
+	}
+	for _, o := range options {
+		key, value, _ := strings.Cut(o, "=")
+		if !h.option(key, value) {
+			h.t.Fatalf("new: what is %q?", o)
+		}
+	}
+	s := h.scene
+	h.p = newPairIn(h.t, NewWorkspace(s.clientWS), NewWorkspace(s.serverWS), s.client, s.server)
+	h.eyes = map[*side]*eavesdropper{
+		h.p.client: {wire: h.p.client.tr.out, secrets: h.secrets, labels: [2]string{keyLogClientHandshake, keyLogClientApplication}},
+		h.p.server: {wire: h.p.server.tr.out, secrets: h.secrets, labels: [2]string{keyLogServerHandshake, keyLogServerApplication}},
+	}
+	return fmt.Sprintf("client: %v, wants %v\nserver: %v, wants %v\n", h.p.client.conn.State(), h.p.client.conn.Wants(),
+		h.p.server.conn.State(), h.p.server.conn.Wants())
+}
+
+// option sets the scene for one option of "new".
+func (h *stagehand) option(key, value string) bool {
+	s := h.scene
 	groups := func(names string) (ids []tls.CurveID) {
 		for name := range strings.SplitSeq(names, ",") {
 			ids = append(ids, map[string]tls.CurveID{"x25519": tls.X25519, "p256": tls.CurveP256}[name])
 		}
 		return ids
 	}
-	clientGroups, serverGroups := groups("x25519"), groups("x25519,p256")
-	for _, o := range options {
-		switch key, value, _ := strings.Cut(o, "="); key {
-		case "client-groups":
-			clientGroups = groups(value)
-		case "server-groups":
-			serverGroups = groups(value)
-		case "certificate":
-			kind = map[string]keyKind{"ecdsa": keyECDSA, "rsa": keyRSA, "ed25519": keyEd25519}[value]
-		case "client-name":
-			client.ServerName = value
-		case "server-offloads":
-			offload = func(task func()) bool { h.tasks = append(h.tasks, task); return true }
-		default:
-			h.t.Fatalf("new: what is %q?", o)
+	switch key {
+	case "client-groups":
+		s.client.CurvePreferences = groups(value)
+	case "server-groups":
+		s.server.CurvePreferences = groups(value)
+	case "certificate":
+		kind := map[string]keyKind{"ecdsa": keyECDSA, "rsa": keyRSA, "ed25519": keyEd25519}[value]
+		s.server.Certificates = []tls.Certificate{s.ca.issue(h.t, kind, "example.org")}
+	case "client-name":
+		s.client.ServerName = value
+	case "server-offloads":
+		s.serverWS.Offload = s.ops.offload
+	case "client-auth":
+		s.require()
+		if value == "request" {
+			s.server.ClientAuth = tls.VerifyClientCertIfGiven
 		}
+	case "client-shows":
+		s.client.Certificates = []tls.Certificate{s.cast.client}
+	case "client-remembers":
+		s.client.Sessions = new(lastSession)
+	case "server-forgets":
+		s.server.Tickets = NewTicketKeys(testClock)
+	case "after":
+		passed, err := time.ParseDuration(value)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		h.now = h.now.Add(passed)
+	case "later":
+		for what := range strings.SplitSeq(value, ",") {
+			s.later(h.t, what)
+		}
+	default:
+		return false
 	}
-	server := serverFor(ca.issue(h.t, kind, "example.org"))
-	client.CurvePreferences, server.CurvePreferences = clientGroups, serverGroups
-	secrets := make(keyLog)
-	client.KeyLogWriter, server.KeyLogWriter = secrets, secrets
-	h.p = newPairIn(h.t, NewWorkspace(WorkspaceConfig{}), NewWorkspace(WorkspaceConfig{Offload: offload}), client, server)
-	h.eyes = map[*side]*eavesdropper{
-		h.p.client: {wire: h.p.client.tr.out, secrets: secrets, labels: [2]string{keyLogClientHandshake, keyLogClientApplication}},
-		h.p.server: {wire: h.p.server.tr.out, secrets: secrets, labels: [2]string{keyLogServerHandshake, keyLogServerApplication}},
+	return true
+}
+
+// later makes one kind of operation answer later.
+func (s *scene) later(t testing.TB, what string) {
+	switch what {
+	case "inspect":
+		s.server.InspectClientHello = s.ops.inspectLater(nil)
+	case "choose":
+		cert := s.server.Certificates[0]
+		s.server.ChooseCertificate = s.ops.chooseLater(&cert)
+	case "sign":
+		s.server.Certificates = []tls.Certificate{s.ops.signLater("sign", s.server.Certificates[0])}
+	case "ticket":
+		s.server.Tickets = &lateTickets{s.server.Tickets, s.ops}
+	case "session":
+		s.client.Sessions = &lateSessions{s.client.Sessions, s.ops}
+	case "judge":
+		s.client.VerifyPeerLater = s.ops.judgeLater("judge")
+	default:
+		t.Fatalf("later: what is %q?", what)
 	}
-	return fmt.Sprintf("client: %v, wants %v\nserver: %v, wants %v\n", h.p.client.conn.State(), h.p.client.conn.Wants(),
-		h.p.server.conn.State(), h.p.server.conn.Wants())
 }
 
 // do runs one verb and returns its result in words.
@@ -197,9 +269,11 @@ func (h *stagehand) do(s *side, verb, arg string) string {
 	case "closewrite":
 		return answer(s.conn.CloseWrite())
 	case "complete":
-		h.tasks[0]()
-		h.tasks = h.tasks[1:]
+		h.scene.ops.take()[0].complete()
 		return "the operation has ended"
+	case "fail":
+		h.scene.ops.take()[0].fail(errors.New("the database is down"))
+		return "the operation has failed"
 	case "stall":
 		s.tr.quota, s.tr.left = 0, 0
 		return "takes no output"
