@@ -152,7 +152,7 @@ func newFuzzed(t *testing.T, role Role, k *knobs) *fuzzed {
 	other := fz.play == playOther
 	for i := range legalOrders {
 		o := &legalOrders[i]
-		if slices.Contains(o.roles, role) && o.retry == retry && o.meet == nil && (fz.order == nil || other && i > 1) {
+		if slices.Contains(o.roles, role) && (o.how&withRetry != 0) == retry && o.how&^withRetry == 0 && (fz.order == nil || other && i > 1) {
 			fz.order = o
 		}
 	}

@@ -11,205 +11,6 @@ import (
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
-// line is one message of a legal order: who says it, and in which state the
-// other side has to be to accept it.
-type line struct {
-	from Role
-	typ  wire.MessageType
-	at   State
-	say  func(*puppet) // by a puppet of that role
-	hear func(*puppet) // from a Conn of that role
-}
-
-// The lines of a play, in the RFC's words.
-var (
-	clientHello = line{RoleClient, wire.TypeClientHello, StateExpectClientHello,
-		func(p *puppet) { p.clientHello(nil) }, (*puppet).hearClientHello}
-	secondClientHello = line{RoleClient, wire.TypeClientHello, StateExpectSecondClientHello,
-		func(p *puppet) { p.secondClientHello(nil) }, (*puppet).hearClientHello}
-	helloRetryRequest = line{RoleServer, wire.TypeServerHello, StateExpectServerHello,
-		func(p *puppet) { p.helloRetryRequest(nil) }, (*puppet).hearServerHello}
-	serverHello = line{RoleServer, wire.TypeServerHello, StateExpectServerHello,
-		func(p *puppet) { p.serverHello(nil) }, (*puppet).hearServerHello}
-	serverHelloAfterRetry = line{RoleServer, wire.TypeServerHello, StateExpectSecondServerHello,
-		func(p *puppet) { p.serverHello(nil) }, (*puppet).hearServerHello}
-	encryptedExt = line{RoleServer, wire.TypeEncryptedExtensions, StateExpectEncryptedExtensions,
-		func(p *puppet) { p.encryptedExtensions(nil) }, func(p *puppet) { p.hear(wire.TypeEncryptedExtensions) }}
-	certificateReq = line{RoleServer, wire.TypeCertificateRequest, StateExpectCertificateOrRequest,
-		func(p *puppet) { p.certificateRequest(nil) }, func(p *puppet) { p.hear(wire.TypeCertificateRequest) }}
-	certificateMsg = line{RoleServer, wire.TypeCertificate, StateExpectCertificateOrRequest,
-		func(p *puppet) { p.certificate(nil) }, func(p *puppet) { p.hear(wire.TypeCertificate) }}
-	certificateAfterRequest = line{RoleServer, wire.TypeCertificate, StateExpectCertificate,
-		func(p *puppet) { p.certificate(nil) }, func(p *puppet) { p.hear(wire.TypeCertificate) }}
-	certificateVer = line{RoleServer, wire.TypeCertificateVerify, StateExpectCertificateVerify,
-		func(p *puppet) { p.certificateVerify(nil) }, func(p *puppet) { p.hear(wire.TypeCertificateVerify) }}
-	serverFinished = line{RoleServer, wire.TypeFinished, StateExpectServerFinished,
-		func(p *puppet) { p.serverFinished(nil) }, (*puppet).hearServerFinished}
-	clientFinished = line{RoleClient, wire.TypeFinished, StateExpectClientFinished,
-		func(p *puppet) { p.clientFinished(nil) }, (*puppet).hearClientFinished}
-	clientCertificate = line{RoleClient, wire.TypeCertificate, StateExpectCertificate,
-		func(p *puppet) { p.certificate(nil) }, nil} // clientFinished hears it
-	noClientCertificate = line{RoleClient, wire.TypeCertificate, StateExpectCertificate,
-		func(p *puppet) { p.certificate(func(m *wire.Certificate) { m.Entries = nil }) }, nil}
-	clientCertificateVer = line{RoleClient, wire.TypeCertificateVerify, StateExpectCertificateVerify,
-		func(p *puppet) { p.certificateVerify(nil) }, nil}
-	clientHelloWithTicket = line{RoleClient, wire.TypeClientHello, StateExpectClientHello,
-		func(p *puppet) { p.clientHello(offering(p.tickets[0])) }, (*puppet).hearClientHello}
-	serverHelloResumes = line{RoleServer, wire.TypeServerHello, StateExpectServerHello,
-		func(p *puppet) { p.serverHello(p.resuming(p.tickets[0])) }, (*puppet).hearServerHello}
-	serverHelloResumesAfterRetry = line{RoleServer, wire.TypeServerHello, StateExpectSecondServerHello,
-		func(p *puppet) { p.serverHello(p.resuming(p.tickets[0])) }, (*puppet).hearServerHello}
-	serverKeyUpdate = line{RoleServer, wire.TypeKeyUpdate, StateConnected,
-		func(p *puppet) { p.keyUpdate(false) }, nil}
-	clientKeyUpdate = line{RoleClient, wire.TypeKeyUpdate, StateConnected,
-		func(p *puppet) { p.keyUpdate(false) }, nil}
-	newSessionTicket = line{RoleServer, wire.TypeNewSessionTicket, StateConnected, func(p *puppet) {
-		p.say((&wire.NewSessionTicket{Lifetime: 60, Ticket: []byte("ticket")}).Append(nil))
-	}, nil}
-)
-
-// legalOrder is one of them.
-type legalOrder struct {
-	mode  string
-	roles []Role // that the Conn can have
-	retry bool   // the server asks for another share
-	order []line
-	// meet makes the puppet, and a Conn of the given role; nil is newPuppet.
-	meet func(testing.TB, Role) *puppet
-}
-
-// meetAsked has a Conn that is a server ask for a certificate, and one that is a
-// client have one to show.
-func meetAsked(t testing.TB, connRole Role) *puppet {
-	if connRole == RoleServer {
-		return newPuppet(t, RoleClient, func(c *Config) { c.ClientAuth = tls.RequestClientCert })
-	}
-	p := newPuppet(t, RoleServer, nil)
-	p.conn.config.Certificates = []tls.Certificate{p.cert}
-	p.shown = true
-	return p.again(nil)
-}
-
-// meetAgain makes the two meet for the second time.
-func meetAgain(t testing.TB, connRole Role) *puppet {
-	if connRole == RoleServer {
-		return withTicket(t, RoleClient, nil).again(nil)
-	}
-	return withTicket(t, RoleServer, nil).again(nil)
-}
-
-// meetAgainToRetry is the same with a server that asks for another share.
-func meetAgainToRetry(t testing.TB, connRole Role) *puppet {
-	if connRole == RoleServer {
-		return withTicket(t, RoleClient, nil).again(onlyP256)
-	}
-	return meetAgain(t, connRole)
-}
-
-// legalOrders are all orders of messages that TLS 1.3 allows, without early data and
-// authentication after the handshake (RFC 8446 2, 4 and appendix A); every other one
-// is refused.
-// In an order that only a puppet plays (hear is nil), the Conn is of the other role.
-var legalOrders = []legalOrder{
-	{"full handshake", []Role{RoleServer, RoleClient}, false, []line{
-		clientHello,
-		serverHello, encryptedExt, certificateMsg, certificateVer, serverFinished,
-		clientFinished,
-	}, nil},
-	{"hello retry request", []Role{RoleServer, RoleClient}, true, []line{
-		clientHello,
-		helloRetryRequest,
-		secondClientHello,
-		serverHelloAfterRetry, encryptedExt, certificateMsg, certificateVer, serverFinished,
-		clientFinished,
-	}, nil},
-	{"with a certificate request", []Role{RoleClient}, false, []line{
-		clientHello,
-		serverHello, encryptedExt, certificateReq, certificateAfterRequest, certificateVer, serverFinished,
-		clientFinished,
-	}, nil},
-	{"hello retry request, with a certificate request", []Role{RoleClient}, true, []line{
-		clientHello,
-		helloRetryRequest,
-		secondClientHello,
-		serverHelloAfterRetry, encryptedExt, certificateReq, certificateAfterRequest, certificateVer, serverFinished,
-		clientFinished,
-	}, nil},
-	{"after the handshake, from the server", []Role{RoleClient}, false, []line{
-		clientHello,
-		serverHello, encryptedExt, certificateMsg, certificateVer, serverFinished,
-		clientFinished,
-		newSessionTicket, serverKeyUpdate, serverKeyUpdate, newSessionTicket,
-	}, nil},
-	{"after the handshake, from the client", []Role{RoleServer}, false, []line{
-		clientHello,
-		serverHello, encryptedExt, certificateMsg, certificateVer, serverFinished,
-		clientFinished,
-		clientKeyUpdate, clientKeyUpdate,
-	}, nil},
-	{"with a certificate of the client, to a server", []Role{RoleServer}, false, []line{
-		clientHello,
-		serverHello, encryptedExt, certificateReq, certificateAfterRequest, certificateVer, serverFinished,
-		clientCertificate, clientCertificateVer, clientFinished,
-	}, meetAsked},
-	{"without a certificate of the client, to a server", []Role{RoleServer}, false, []line{
-		clientHello,
-		serverHello, encryptedExt, certificateReq, certificateAfterRequest, certificateVer, serverFinished,
-		noClientCertificate, clientFinished,
-	}, meetAsked},
-	{"with a certificate of the client, from a client", []Role{RoleClient}, false, []line{
-		clientHello,
-		serverHello, encryptedExt, certificateReq, certificateAfterRequest, certificateVer, serverFinished,
-		clientFinished,
-	}, meetAsked},
-	{"resumption", []Role{RoleServer, RoleClient}, false, []line{
-		clientHelloWithTicket,
-		serverHelloResumes, encryptedExt, serverFinished,
-		clientFinished,
-	}, meetAgain},
-	{"resumption with a hello retry request", []Role{RoleServer, RoleClient}, true, []line{
-		clientHelloWithTicket,
-		helloRetryRequest,
-		secondClientHello,
-		serverHelloResumesAfterRetry, encryptedExt, serverFinished,
-		clientFinished,
-	}, meetAgainToRetry},
-	{"a ticket that is declined", []Role{RoleClient}, false, []line{
-		clientHelloWithTicket,
-		serverHello, encryptedExt, certificateMsg, certificateVer, serverFinished,
-		clientFinished,
-	}, meetAgain},
-}
-
-// play puts a puppet against a Conn of the given role and has both say the first
-// n lines; before is called ahead of each of the puppet's.
-func (o *legalOrder) play(t testing.TB, connRole Role, n int, before func(*puppet, line)) *puppet {
-	t.Helper()
-	var p *puppet
-	switch {
-	case o.meet != nil:
-		p = o.meet(t, connRole)
-	case connRole == RoleClient:
-		p = newPuppet(t, RoleServer, nil)
-	case o.retry:
-		p = newPuppet(t, RoleClient, onlyP256)
-	default:
-		p = newPuppet(t, RoleClient, nil)
-	}
-	for _, l := range o.order[:n] {
-		if l.from == connRole {
-			l.hear(p)
-			continue
-		}
-		if before != nil {
-			before(p, l)
-		}
-		l.say(p)
-	}
-	p.drive()
-	return p
-}
-
 func TestLegalOrders(t *testing.T) {
 	for _, o := range legalOrders {
 		for _, role := range o.roles {
@@ -298,14 +99,15 @@ func TestWrongMessageMatrix(t *testing.T) {
 		}
 	}
 	type cell struct {
-		st   State
-		role Role
+		st      State
+		role    Role
+		resumed bool // or about to be
 	}
 	cells := make(map[cell]bool)
 	for _, o := range legalOrders {
 		for _, role := range o.roles {
 			for i, l := range o.order {
-				c := cell{l.at, role}
+				c := cell{l.at, role, o.how&(withSession|withoutIt) == withSession}
 				if l.from == role || cells[c] {
 					continue
 				}
@@ -314,7 +116,7 @@ func TestWrongMessageMatrix(t *testing.T) {
 					if slices.Contains(l.at.accepts(role), typ) {
 						continue
 					}
-					t.Run(fmt.Sprintf("%v to a %v in %v", typ, role, l.at), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%v to a %v in %v, session %t", typ, role, l.at, c.resumed), func(t *testing.T) {
 						p := o.play(t, role, i, nil)
 						p.record(record.Handshake, sampleMessage(typ), 0)
 						p.wantAlert(AlertUnexpectedMessage, "got "+typ.String()+" in state "+l.at.String(),
@@ -324,7 +126,7 @@ func TestWrongMessageMatrix(t *testing.T) {
 			}
 		}
 	}
-	if len(cells) != 14 {
+	if len(cells) != 14+9 {
 		t.Errorf("%d states were tried, of which some are not reached or new", len(cells))
 	}
 }
@@ -349,7 +151,7 @@ func TestRepeatedMessages(t *testing.T) {
 					}
 					p.record(record.Handshake, again, 0)
 					alert := AlertUnexpectedMessage
-					if o.retry && l.at == StateExpectClientHello {
+					if o.how&withRetry != 0 && l.at == StateExpectClientHello {
 						alert = AlertIllegalParameter // a first ClientHello where the second is due
 					}
 					p.wantAlert(alert)
@@ -364,27 +166,27 @@ func TestRepeatedMessages(t *testing.T) {
 var keyChanges = []struct {
 	name  string
 	conn  Role // that receives it
-	retry bool
+	how   handshakeMode
 	play  func(p *puppet, tail []byte) // until the message is said
 	after func(*puppet)                // what the Conn still says under keys that the puppet has to follow
 }{
-	{"client hello", RoleServer, false, func(p *puppet, tail []byte) {
+	{"client hello", RoleServer, 0, func(p *puppet, tail []byte) {
 		p.tail = tail
 		p.clientHello(nil)
 	}, (*puppet).hearServerHello},
-	{"second client hello", RoleServer, true, func(p *puppet, tail []byte) {
+	{"second client hello", RoleServer, withRetry, func(p *puppet, tail []byte) {
 		p.clientHello(nil)
 		p.hearServerHello()
 		p.tail = tail
 		p.secondClientHello(nil)
 	}, (*puppet).hearServerHello},
-	{"client finished", RoleServer, false, func(p *puppet, tail []byte) {
+	{"client finished", RoleServer, 0, func(p *puppet, tail []byte) {
 		p.clientHello(nil)
 		p.hearServerFlight()
 		p.tail = tail
 		p.clientFinished(nil)
 	}, nil},
-	{"client finished after a retry", RoleServer, true, func(p *puppet, tail []byte) {
+	{"client finished after a retry", RoleServer, withRetry, func(p *puppet, tail []byte) {
 		p.clientHello(nil)
 		p.hearServerHello()
 		p.secondClientHello(nil)
@@ -392,40 +194,56 @@ var keyChanges = []struct {
 		p.tail = tail
 		p.clientFinished(nil)
 	}, nil},
-	{"client finished of a resumption", RoleServer, false, func(p *puppet, tail []byte) {
-		*p = *withTicket(p.t, RoleClient, nil).again(nil)
+	{"client finished after a certificate", RoleServer, withRequest, func(p *puppet, tail []byte) {
+		p.clientHello(nil)
+		p.hearServerFlight()
+		p.certificate(nil)
+		p.certificateVerify(nil)
+		p.tail = tail
+		p.clientFinished(nil)
+	}, nil},
+	{"client hello that resumes", RoleServer, withSession, func(p *puppet, tail []byte) {
+		p.tail = tail
+		p.clientHello(offering(p.tickets[0]))
+	}, (*puppet).hearServerHello},
+	{"client finished of a resumption", RoleServer, withSession, func(p *puppet, tail []byte) {
 		p.clientHello(offering(p.tickets[0]))
 		p.hearServerFlight()
 		p.tail = tail
 		p.clientFinished(nil)
 	}, nil},
-	{"key update of a client", RoleServer, false, func(p *puppet, tail []byte) {
+	{"server hello that resumes", RoleClient, withSession, func(p *puppet, tail []byte) {
+		p.hearResumingHello()
+		p.tail = tail
+		p.serverHello(p.resuming(p.tickets[0]))
+	}, nil},
+	{"key update of a client", RoleServer, 0, func(p *puppet, tail []byte) {
 		p.handshake()
 		p.tail = tail
 		p.keyUpdate(false)
 	}, nil},
-	{"client hello that asks for a retry", RoleServer, true, func(p *puppet, tail []byte) {
+	{"client hello that asks for a retry", RoleServer, withRetry, func(p *puppet, tail []byte) {
 		p.tail = tail
 		p.clientHello(nil)
 	}, nil},
-	{"hello retry request", RoleClient, true, func(p *puppet, tail []byte) {
+	{"hello retry request", RoleClient, withRetry, func(p *puppet, tail []byte) {
 		p.hearClientHello()
 		p.tail = tail
 		p.helloRetryRequest(nil)
 	}, nil},
-	{"server hello", RoleClient, false, func(p *puppet, tail []byte) {
+	{"server hello", RoleClient, 0, func(p *puppet, tail []byte) {
 		p.hearClientHello()
 		p.tail = tail
 		p.serverHello(nil)
 	}, nil},
-	{"server hello after a retry", RoleClient, true, func(p *puppet, tail []byte) {
+	{"server hello after a retry", RoleClient, withRetry, func(p *puppet, tail []byte) {
 		p.hearClientHello()
 		p.helloRetryRequest(nil)
 		p.hearClientHello()
 		p.tail = tail
 		p.serverHello(nil)
 	}, nil},
-	{"server finished", RoleClient, false, func(p *puppet, tail []byte) {
+	{"server finished", RoleClient, 0, func(p *puppet, tail []byte) {
 		p.hearClientHello()
 		p.serverHello(nil)
 		p.encryptedExtensions(nil)
@@ -434,15 +252,14 @@ var keyChanges = []struct {
 		p.tail = tail
 		p.serverFinished(nil)
 	}, nil},
-	{"server finished of a resumption", RoleClient, false, func(p *puppet, tail []byte) {
-		*p = *withTicket(p.t, RoleServer, nil).again(nil)
-		p.hearClientHello()
+	{"server finished of a resumption", RoleClient, withSession, func(p *puppet, tail []byte) {
+		p.hearResumingHello()
 		p.serverHello(p.resuming(p.tickets[0]))
 		p.encryptedExtensions(nil)
 		p.tail = tail
 		p.serverFinished(nil)
 	}, nil},
-	{"key update of a server", RoleClient, false, func(p *puppet, tail []byte) {
+	{"key update of a server", RoleClient, 0, func(p *puppet, tail []byte) {
 		p.handshake()
 		p.tail = tail
 		p.keyUpdate(true)
@@ -464,14 +281,7 @@ func TestMessagesMustNotSpanKeyChanges(t *testing.T) {
 	for _, k := range keyChanges {
 		for name, tail := range tails {
 			t.Run(fmt.Sprintf("%s behind %s", name, k.name), func(t *testing.T) {
-				role, adjust := RoleServer, (func(*Config))(nil)
-				if k.conn == RoleServer {
-					role = RoleClient
-					if k.retry {
-						adjust = onlyP256
-					}
-				}
-				p := newPuppet(t, role, adjust)
+				p := k.how.meet(t, k.conn)
 				k.play(p, tail)
 				if k.after != nil {
 					k.after(p)
