@@ -63,10 +63,10 @@ func gnutlsVisits(t *testing.T, v visit, more ...string) (string, error) {
 }
 
 // curlVisits runs curl, whose connections share the sessions of the process.
-func curlVisits(t *testing.T, v visit, times int) (string, error) {
+func curlVisits(t *testing.T, v visit, times int, more ...string) (string, error) {
 	t.Helper()
 	args := append([]string{"-sS", "--tlsv1.3", "--cacert", v.caFile, "--connect-to", "example.org:443:" + v.addr, "-w", "%{http_code} "},
-		v.flags("--cert", "--key")...)
+		append(v.flags("--cert", "--key"), more...)...)
 	for range times {
 		args = append(args, "-o", "/dev/null", "https://example.org/")
 	}
