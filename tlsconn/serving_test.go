@@ -34,6 +34,7 @@ type serving struct {
 type served struct {
 	state   ConnectionState
 	offered int // number of tickets in the ClientHello
+	limit   int // its record_size_limit
 	err     error
 }
 
@@ -101,7 +102,7 @@ func attend(socket net.Conn, config func(name string) *Config, talk func(*Conn) 
 			answer.Fail(err)
 			return
 		}
-		result.offered, ok = len(m.PSKIdentities), true
+		result.offered, result.limit, ok = len(m.PSKIdentities), int(m.RecordSizeLimit), true
 		answer.Complete(config(hello.ServerName))
 	}})
 	if result.err = conn.Handshake(); result.err == nil {
