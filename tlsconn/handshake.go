@@ -20,6 +20,8 @@ type machine interface {
 	step(m message) (State, error)
 	// shared returns the part that all machines have.
 	shared() *handshake
+	// kept is the number of bytes of the peer's messages that the machine holds on to.
+	kept() int
 	// clearSecrets zeroes what the machine itself holds.
 	clearSecrets()
 }

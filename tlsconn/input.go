@@ -401,6 +401,9 @@ func (c *Conn) chargeInput() {
 	if in.messages != nil {
 		held += in.messages.Buffered()
 	}
+	if c.hs != nil {
+		held += c.hs.kept()
+	}
 	pool.input += held - in.held
 	in.held = held
 	if pool.input > pool.inputBudget && held > 0 && c.err == nil {

@@ -12,6 +12,14 @@ type parties struct {
 	chain   [][]byte // the peer's, DER, as it was shown; nil for none
 }
 
+// kept implements machine: the peer's chain, until it is verified and beyond.
+func (hs *parties) kept() (n int) {
+	for _, der := range hs.chain {
+		n += len(der)
+	}
+	return n
+}
+
 // ownProof is our certificate and the signature with its key.
 type ownProof struct {
 	choosing  *Completion[*tls.Certificate]

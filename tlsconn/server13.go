@@ -28,6 +28,9 @@ func newServer13(from *serverStart) *server13 {
 	return hs
 }
 
+// kept implements machine.
+func (hs *server13) kept() int { return len(hs.helloRaw) + hs.parties.kept() }
+
 // step implements machine.
 func (hs *server13) step(m message) (State, error) {
 	switch hs.c.state {

@@ -38,6 +38,9 @@ func (hs *serverStart) step(m message) (State, error) {
 	return hs.readClientHello(m)
 }
 
+// kept implements machine.
+func (hs *serverStart) kept() int { return len(hs.helloRaw) }
+
 // clearSecrets implements machine: there is none yet.
 func (hs *serverStart) clearSecrets() {}
 

@@ -25,8 +25,8 @@ type WorkspaceConfig struct {
 
 	// InputBudget bounds the bytes of input that connections hold between calls, over
 	// all of the Workspace's connections: records and messages that have arrived in
-	// part, and data that was not read. A connection that goes beyond it is failed.
-	// Zero means 256 MiB.
+	// part, ClientHellos and certificates that a handshake still needs, and data that was
+	// not read. A connection that goes beyond it is failed. Zero means 256 MiB.
 	InputBudget int
 
 	// OutputBudget bounds the bytes of output that wait for peers which do not read,
