@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -270,6 +271,37 @@ func TestServerRefusesASecondClientHello(t *testing.T) {
 			p.secondClientHello(f.change)
 			p.wantAlert(f.alert, f.text)
 		})
+	}
+}
+
+// What is added to a ClientHello is compared, too.
+func TestEachFieldOfASecondClientHelloIsCompared(t *testing.T) {
+	// What may change, what has one value, and what follows from the rest.
+	exempt := []string{"KeyShares", "PSKIdentities", "PSKBinders", "CompressionMethods", "Extensions"}
+	fields := reflect.TypeFor[wire.ClientHello]()
+	for i := range fields.NumField() {
+		f := fields.Field(i)
+		if !f.IsExported() || slices.Contains(exempt, f.Name) {
+			continue
+		}
+		var first, second wire.ClientHello
+		switch v := reflect.ValueOf(&second).Elem().Field(i).Addr().Interface().(type) {
+		case *uint16:
+			*v = 1
+		case *[32]byte:
+			v[31] = 1
+		case *[]byte:
+			*v = []byte{1}
+		case *[]uint16:
+			*v = []uint16{1}
+		case *[][]byte:
+			*v = [][]byte{{1}}
+		default:
+			t.Fatalf("%s is of type %v", f.Name, f.Type)
+		}
+		if changedField(&first, &second) == "" {
+			t.Errorf("%s may change", f.Name)
+		}
 	}
 }
 
