@@ -32,7 +32,8 @@ type SlowLimits struct {
 	// more fails with internal_error. Zero means 256.
 	Calls int
 	// Time is how long a handshake waits for its call. Zero means five minutes. The
-	// reactor's HandshakeTimeout ends it too, and has to be set with this in mind.
+	// reactor's HandshakeTimeout and OperationTimeout end it too, by default after seconds,
+	// and have to be set with this in mind.
 	Time time.Duration
 }
 
