@@ -51,7 +51,7 @@ func (hs *client13) offerable(found *Session) bool {
 	p, _ := hs.c.config.prepare()
 	s := &found.session
 	return len(s.chain) > 0 && len(found.ticket) <= maxOfferedTicket && s.version == tls.VersionTLS13 && p.hasHash(s.suite) && s.fresh(p.now()) &&
-		s.serverName == string(sniOf(p.serverName)) && s.scope == hs.c.config.SessionScope
+		s.serverName == string(sniOf(p.serverName)) && s.scope == p.clientScope
 }
 
 // hasHash tells whether a suite with the hash of the given one is enabled: the PSK
@@ -147,7 +147,7 @@ func (hs *client13) prepareForTickets() {
 		authenticated: p.now(),
 		serverName:    f.serverName,
 		protocol:      f.protocol,
-		scope:         hs.c.config.SessionScope,
+		scope:         p.clientScope,
 		chain:         hs.chain,
 		ocsp:          hs.evidence.OCSPResponse,
 		scts:          hs.evidence.SignedCertificateTimestamps,

@@ -124,7 +124,10 @@ type Config struct {
 	RequestOCSP, RequestSCTs bool
 
 	// Sessions, if not nil, keeps a client's sessions, which later connections resume. A
-	// session is found by SessionKey.
+	// session is found by SessionKey. To the server a resumed connection is of the client
+	// that began the session, so none is resumed after a change of Certificates or
+	// IssuerBound; Configs whose callbacks show different certificates have to differ in
+	// SessionKey or SessionScope.
 	Sessions SessionCache
 
 	// SessionKey names the server in Sessions. Empty means ServerName; without either

@@ -2,6 +2,7 @@ package tlsconn
 
 import (
 	"crypto/fips140"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -27,6 +28,7 @@ type prepared struct {
 	authorities  [][]byte                  // names for a CertificateRequest
 	serverName   string                    // ServerName without the dot of the root
 	sessionKey   string                    // empty: nothing is resumed
+	clientScope  string                    // what a client's sessions are bound to, beside names
 	now          func() time.Time
 
 	tickets        TicketProtector
@@ -83,7 +85,24 @@ func (cfg *Config) derive() error {
 	if err := p.loadCertificates("IssuerBound", cfg.IssuerBound, true); err != nil {
 		return err
 	}
-	return p.loadCertificates("Certificates", cfg.Certificates, false)
+	if err := p.loadCertificates("Certificates", cfg.Certificates, false); err != nil {
+		return err
+	}
+	p.clientScope = p.scopeOfClient(cfg.SessionScope)
+	return nil
+}
+
+// scopeOfClient adds to a client's scope who it is: a session of one certificate is
+// not resumed by who shows another, or none.
+func (p *prepared) scopeOfClient(scope string) string {
+	if len(p.certificates) == 0 {
+		return scope
+	}
+	leaves := sha256.New() // DER tells where each ends
+	for _, c := range p.certificates {
+		leaves.Write(c.chain[0])
+	}
+	return scope + "\x00" + string(leaves.Sum(nil))
 }
 
 // chooseGroups checks the groups and the shares of them that a client sends.

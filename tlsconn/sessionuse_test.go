@@ -72,3 +72,34 @@ func TestSessionWithoutAChain(t *testing.T) {
 	r.cache.session = &bare
 	r.want("the next one", false)
 }
+
+// To the server a resumed connection is of the client that began the session: one
+// with another certificate, or none, does not borrow that.
+func TestSessionBelongsToTheClientsCertificate(t *testing.T) {
+	r := newResumption(t)
+	alice, bob := []tls.Certificate{r.ca.issue(t, keyEd25519, "alice")}, []tls.Certificate{r.ca.issue(t, keyECDSA, "bob")}
+	r.server.ClientAuth = tls.RequestClientCert
+	for _, step := range []struct {
+		name    string
+		certs   []tls.Certificate
+		resumed bool
+		shown   string
+	}{
+		{"Alice", alice, false, "alice"},
+		{"Alice again", alice, true, "alice"},
+		{"Bob with Alice's session", bob, false, "bob"},
+		{"Bob again", bob, true, "bob"},
+		{"nobody with Bob's session", nil, false, ""},
+		{"nobody again", nil, true, ""},
+	} {
+		r.client.Certificates = step.certs
+		p := r.want(step.name, step.resumed)
+		shown := ""
+		if certs := p.server.conn.ConnectionState().PeerCertificates; len(certs) > 0 {
+			shown = certs[0].DNSNames[0]
+		}
+		if shown != step.shown {
+			t.Errorf("%s: the server sees %q", step.name, shown)
+		}
+	}
+}
