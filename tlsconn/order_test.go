@@ -95,7 +95,8 @@ func (how handshakeMode) configure(role Role, c *Config) {
 		c.ClientAuth = tls.RequestClientCert
 	}
 	if how&withShown != 0 && role == RoleClient {
-		c.Certificates = []tls.Certificate{puppetCertificate()}
+		cert := puppetCertificate()
+		c.GetClientCertificate = shows(&cert) // of which a session knows nothing
 	}
 	switch {
 	case how&withSession == 0:
