@@ -59,6 +59,45 @@ func TestPeersGetThePage(t *testing.T) {
 	}
 }
 
+// Whoever keeps a session resumes it, on whichever loop of the program the next connection comes to be.
+func TestPeersResumeWithTheProgram(t *testing.T) {
+	certFile, keyFile := certificateFiles(t, nil)
+	p := start(t, "--cert", certFile, "--key", keyFile)
+	host, port, _ := strings.Cut(p.addr, ":")
+	const request = "GET / HTTP/1.0\r\n\r\n"
+	sessionFile := filepath.Join(t.TempDir(), "session")
+	sClient := func(t *testing.T, option string) string {
+		return tool(t, request, "openssl", "s_client", "-connect", p.addr, "-quiet", "-servername", "localhost", "-CAfile", certFile,
+			"-verify_return_error", option, sessionFile)
+	}
+	for _, tt := range []struct {
+		name  string
+		pages func(t *testing.T) string
+		want  string // what they say, in turn
+	}{
+		{"OpenSSL", func(t *testing.T) string { return sClient(t, "-sess_out") + sClient(t, "-sess_in") }, "no yes"},
+		{"GnuTLS", func(t *testing.T) string { // it says its request on the second connection alone
+			return tool(t, request, "gnutls-cli", "--resume", "--waitresumption", "--port", port,
+				"--sni-hostname", "localhost", "--verify-hostname", "localhost", "--x509cafile", certFile, host)
+		}, "yes"},
+		{"curl", func(t *testing.T) string { // without a server_name, as the host is an address
+			url := "https://" + p.addr + "/"
+			return tool(t, "", "curl", "-sS", "-k", "--http1.0", "--no-alpn", url, url, url)
+		}, "no yes yes"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			pages := tt.pages(t)
+			var said []string
+			for _, fact := range regexp.MustCompile("<dt>Resumed</dt><dd>(yes|no)</dd>").FindAllStringSubmatch(pages, -1) {
+				said = append(said, fact[1])
+			}
+			if got := strings.Join(said, " "); got != tt.want {
+				t.Errorf("the pages say of being resumed %q, want %q:\n%s", got, tt.want, pages)
+			}
+		})
+	}
+}
+
 // nssDatabase makes a database in which NSS trusts a certificate, and returns its name.
 func nssDatabase(t *testing.T, certFile string) string {
 	t.Helper()
