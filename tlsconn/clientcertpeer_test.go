@@ -36,7 +36,7 @@ func TestPeersShowUsCertificates(t *testing.T) {
 				s := serve(t, always(config), peer.talk)
 				output, err := peer.twice(t, visit{serving: s}.caOnly(t, ca).showing(t, ca, cert))
 				if err != nil || !strings.Contains(output, peer.resumed) {
-					t.Errorf("%v, no %q in its output:\n%s", err, peer.resumed, output)
+					t.Fatalf("%v, no %q in its output:\n%s", err, peer.resumed, output)
 				}
 				for _, resumed := range []bool{false, true} {
 					state := s.want(resumed)
@@ -73,7 +73,7 @@ func TestWeRefusePeersByTheirCertificates(t *testing.T) {
 				}
 				output, err := peer.once(t, v)
 				if err == nil || !regexp.MustCompile(tt.told).MatchString(output) {
-					t.Errorf("%v, no %q in its output:\n%s", err, tt.told, output)
+					t.Fatalf("%v, no %q in its output:\n%s", err, tt.told, output)
 				}
 				wantAlert(t, "server", s.next().err, tt.alert)
 			})

@@ -190,7 +190,7 @@ func TestPeersResumeWithUs(t *testing.T) {
 			s := serve(t, always(config), peer.talk)
 			output, err := peer.twice(t, visit{serving: s}.caOnly(t, ca))
 			if err != nil || !strings.Contains(output, peer.resumed) {
-				t.Errorf("%v, no %q in its output:\n%s", err, peer.resumed, output)
+				t.Fatalf("%v, no %q in its output:\n%s", err, peer.resumed, output)
 			}
 			s.want(false)
 			s.want(true)

@@ -74,7 +74,7 @@ func TestPeersGetOurStaple(t *testing.T) {
 			s := serve(t, always(config), tt.talk)
 			output, err := tt.run(t, visit{serving: s}.caOnly(t, ca))
 			if err != nil || !strings.Contains(output, tt.says) {
-				t.Errorf("%v, no %q in its output:\n%s", err, tt.says, output)
+				t.Fatalf("%v, no %q in its output:\n%s", err, tt.says, output)
 			}
 			s.want(false)
 		})
