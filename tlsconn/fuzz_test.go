@@ -1,12 +1,11 @@
 package tlsconn
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"sync"
+	"strings"
 	"testing"
 	"testing/cryptotest"
 
@@ -79,11 +78,12 @@ type fuzzed struct {
 	play  int
 	order *legalOrder
 
-	tasks []func() // offloaded and not run
-	ended error    // the first failure, which has to stick
-	eof   bool     // Read has said io.EOF
-	sent  int      // bytes of output, pending or not, before the call
-	calls int      // of the transport, before the call
+	ops   operations // that are not answered
+	fails bool       // and how they will be
+	ended error      // the first failure, which has to stick
+	eof   bool       // Read has said io.EOF
+	sent  int        // bytes of output, pending or not, before the call
+	calls int        // of the transport, before the call
 	moved int
 }
 
@@ -96,68 +96,6 @@ type quitter struct{ testing.TB }
 func (quitter) Helper()               {}
 func (quitter) Fatal(...any)          { panic(quit{}) }
 func (quitter) Fatalf(string, ...any) { panic(quit{}) }
-
-// fuzzCerts are made once: they are no business of the fuzzer's.
-var fuzzCerts = sync.OnceValue(func() map[keyKind]tls.Certificate {
-	ca := newTestCA(quitter{})
-	certs := make(map[keyKind]tls.Certificate)
-	for _, kind := range []keyKind{keyEd25519, keyECDSA, keyRSA} {
-		certs[kind] = ca.issue(quitter{}, kind, "example.org")
-	}
-	return certs
-})
-
-func newFuzzed(t *testing.T, role Role, k *knobs) *fuzzed {
-	fz := &fuzzed{t: t, k: k}
-	setup, transport := k.byte(), k.byte()
-	kind := [4]keyKind{keyEd25519, keyECDSA, keyRSA, keyEd25519}[setup>>3&3]
-	fz.play = int(setup & 0xc0)
-	retry := setup&4 != 0
-	config := WorkspaceConfig{CachedKeys: 1 + int(transport>>4&1)}
-	if setup&32 != 0 {
-		config.Offload = func(task func()) bool {
-			if len(fz.tasks) > 1 {
-				return false
-			}
-			fz.tasks = append(fz.tasks, task)
-			return true
-		}
-	}
-	fz.ws = NewWorkspace(config)
-	if transport&32 != 0 {
-		fz.ws.keyLimit = 3
-	}
-	puppetRole := RoleServer
-	if role == RoleServer {
-		puppetRole = RoleClient
-	}
-	fz.p = newPuppetIn(quitter{t}, fz.ws, puppetRole, func(c *Config) {
-		c.Certificates = nil
-		if role == RoleServer {
-			c.Certificates = []tls.Certificate{fuzzCerts()[kind]}
-			c.CurvePreferences = []tls.CurveID{tls.X25519}
-			if retry {
-				c.CurvePreferences = []tls.CurveID{tls.CurveP256}
-			}
-		} else {
-			c.InsecureSkipVerify = true // or the chain, which the fuzzer cannot sign, is all it meets
-		}
-	})
-	fz.p.cert = fuzzCerts()[kind]
-	fz.p.suiteID = suiteNames[int(setup&3)%len(suiteNames)]
-	fz.p.watch = fz.check
-	fz.p.tr.readMax = [4]int{0, 1, 7, 1000}[transport&3]
-	fz.p.tr.quota = [4]int{-1, 1, 50, 5000}[transport>>2&3]
-	fz.p.tr.left = fz.p.tr.quota
-	other := fz.play == playOther
-	for i := range legalOrders {
-		o := &legalOrders[i]
-		if slices.Contains(o.roles, role) && (o.how&withRetry != 0) == retry && o.how&^withRetry == 0 && (fz.order == nil || other && i > 1) {
-			fz.order = o
-		}
-	}
-	return fz
-}
 
 // act plays what the input says.
 func (fz *fuzzed) act() {
@@ -180,12 +118,13 @@ func (fz *fuzzed) scripted() {
 			}
 		}
 	}()
+	fz.p.settle = fz.settle
+	defer func() { fz.p.settle = nil }()
 	altered := -1
 	if fz.play != playAfter {
 		altered = fz.k.below(len(fz.order.order))
 	}
 	for i, l := range fz.order.order {
-		fz.runTasks()
 		if l.from == fz.p.conn.role {
 			l.hear(fz.p)
 			continue
@@ -235,19 +174,26 @@ func (fz *fuzzed) alter(raw []byte) []byte {
 	return raw
 }
 
-func (fz *fuzzed) runTasks() {
-	tasks := fz.tasks
-	fz.tasks = nil
-	for _, task := range tasks {
-		task()
+// errFuzzed is what operations fail with.
+var errFuzzed = errors.New("failed by the fuzzer")
+
+// settle answers what is pending, and tells whether there was any.
+func (fz *fuzzed) settle() bool {
+	parked := fz.ops.take()
+	for _, op := range parked {
+		if fz.fails && op.fail != nil {
+			op.fail(errFuzzed)
+		}
+		op.complete()
 	}
+	return len(parked) > 0
 }
 
 // improvise does one thing: sends something, calls something, or changes the transport.
 func (fz *fuzzed) improvise() {
 	p, c, k := fz.p, fz.p.conn, fz.k
 	fz.mark()
-	switch op := k.byte() % 24; op {
+	switch op := k.byte() % 25; op {
 	case 0:
 		p.raw(k.bytes(k.below(3000)))
 	case 1:
@@ -283,7 +229,7 @@ func (fz *fuzzed) improvise() {
 		p.tr.left = max(p.tr.quota, 0)
 		p.tr.quota = max(p.tr.quota, -1)
 	case 14:
-		fz.runTasks()
+		fz.settle()
 	case 15:
 		p.tr.writeErr = io.ErrClosedPipe
 	case 16:
@@ -309,6 +255,8 @@ func (fz *fuzzed) improvise() {
 		fz.check("Handshake", 0, c.Handshake())
 	case 23:
 		p.drive()
+	case 24:
+		fz.check("Abort", 0, c.Abort(Alert(k.byte()), nil))
 	}
 }
 
@@ -349,7 +297,7 @@ func (fz *fuzzed) checkSticky(verb string, err error) {
 	if fz.ended != nil && c.err != fz.ended {
 		fz.fail("%s: the failure was %v", verb, fz.ended)
 	}
-	if fz.ended != nil && verb != "Flush" && err != fz.ended {
+	if fz.ended != nil && verb != "Flush" && verb != "Abort" && err != fz.ended {
 		fz.fail("%s: %v after the failure %v", verb, err, fz.ended)
 	}
 	if fz.eof && verb == "Read" && fz.ended == nil && err != io.EOF {
@@ -366,7 +314,7 @@ func (fz *fuzzed) checkSticky(verb string, err error) {
 		if !grown && !c.out.closed && c.out.err == nil {
 			fz.fail("%s: no alert is queued", verb)
 		}
-		if local.Alert == AlertInternalError && fz.p.conn.in.seq == 0 && !errors.Is(local.Err, io.ErrClosedPipe) && !expectedInternal(local.Err.Error()) {
+		if local.Alert == AlertInternalError && verb != "Abort" && fz.p.conn.in.seq == 0 && !errors.Is(local.Err, io.ErrClosedPipe) && !expectedInternal(local.Err.Error()) {
 			fz.fail("%s: an internal error", verb)
 		}
 	case c.state != StateFailed:
@@ -379,7 +327,8 @@ func (fz *fuzzed) checkSticky(verb string, err error) {
 
 // expectedInternal lists the internal errors that an input can cause by intent.
 func expectedInternal(reason string) bool {
-	return reason == "sign: too many slow operations are waiting" || reason == "verify: too many slow operations are waiting"
+	return reason == "sign: too many slow operations are waiting" || reason == "verify: too many slow operations are waiting" ||
+		strings.Contains(reason, errFuzzed.Error())
 }
 
 // checkWants: an answer and Wants say the same.
@@ -412,6 +361,9 @@ func (fz *fuzzed) checkLimits() {
 	if m := c.in.messages; m != nil && (m.Buffered() > maxCertificateMessage+wire.HeaderLen+record.MaxPlaintext || m.Empty()) {
 		fz.fail("%d bytes of messages held", m.Buffered())
 	}
+	if n := fz.ws.suspended; n > 1 || n == 1 && (c.err != nil || c.state == StateConnected) {
+		fz.fail("%d operations count as pending", n)
+	}
 	if c.Buffered() > bufferClasses[largest] {
 		fz.fail("Buffered() = %d", c.Buffered())
 	}
@@ -423,12 +375,12 @@ func (fz *fuzzed) finale() {
 	fz.mark()
 	fz.p.tr.readMax, fz.p.tr.quota = 0, -1
 	fz.p.tr.in.closed = true
-	fz.runTasks()
+	fz.settle()
 	for range 2 * maxKeyUpdates { // all that is there is read, and then the transport ends
 		if fz.p.drive(); !isWant(fz.p.err) {
 			break
 		}
-		fz.runTasks()
+		fz.settle()
 	}
 	if isWant(fz.p.err) {
 		fz.fail("the transport has ended, and still %v", fz.p.err)
@@ -440,8 +392,8 @@ func (fz *fuzzed) finale() {
 		fz.fail("Close: %v", err)
 	}
 	checkCleared(fz.t, c)
-	if c.in.buf != nil || c.out.buf != nil || c.in.messages != nil || fz.ws.buffers.input != 0 || fz.ws.buffers.output != 0 {
-		fz.fail("Close: a buffer is held, or %d and %d bytes are charged", fz.ws.buffers.input, fz.ws.buffers.output)
+	if c.in.buf != nil || c.out.buf != nil || c.in.messages != nil || fz.ws.buffers.input != 0 || fz.ws.buffers.output != 0 || fz.ws.suspended != 0 {
+		fz.fail("Close: a buffer is held, or %d and %d bytes are charged, or %d operations", fz.ws.buffers.input, fz.ws.buffers.output, fz.ws.suspended)
 	}
 	for _, e := range fz.ws.keys.entries {
 		if e.owner != nil {
@@ -451,46 +403,4 @@ func (fz *fuzzed) finale() {
 	if _, err := c.Read(make([]byte, 1)); err != ErrClosed || c.Wants() != 0 {
 		fz.fail("Read after Close: %v", err)
 	}
-}
-
-// fuzzSeeds are inputs that reach every play, state and kind of alteration, and
-// flows of real bytes.
-func fuzzSeeds(t testing.TB, role Role) [][]byte {
-	var seeds [][]byte
-	add := func(parts ...[]byte) { seeds = append(seeds, slices.Concat(parts...)) }
-	calls := []byte{16, 0, 200, 17, 0, 100, 18, 1, 0, 19, 1, 6, 1, 23, 3, 4, 0, 16, 40, 0, 21, 22, 20, 10, 23}
-	flood := []byte{7, 49, 23, 13, 0, 6, 1, 23, 6, 1, 23, 17, 255, 255, 19, 0, 20, 12, 1, 23, 13, 255, 21}
-	for setup := byte(0); setup < 64; setup += 7 {
-		for _, transport := range []byte{0, 1, 5, 0x3f, 0x2a} {
-			add([]byte{setup | playAfter, transport}, calls)
-		}
-		add([]byte{setup | playAfter, 0}, flood)
-		add([]byte{setup | playRaw, 0, 8, byte(wire.TypeClientHello), 23, 8, byte(wire.TypeServerHello), 23, 5, 1, 90, 23, 11, 23})
-	}
-	for i := range byte(8) {
-		for kind := range byte(6) {
-			add([]byte{playAltered, 0, 0, i, 0, 0, 0, 40, kind, 3}, calls)
-			add([]byte{playOther | 4 | 32, 2, 0, i, 7, 0, 1, 5, 1, 0, 9, kind, 3, 0, 20, 5, 1}, calls)
-		}
-	}
-	for i := range byte(8) { // ahead of each message: an alert, change_cipher_spec, garbage, part of a message
-		for _, ahead := range [][]byte{{5, 1, 90}, {5, 2, 40}, {10}, {1, 0, 1, 1}, {0, 0, 5, 23, 3, 3, 0, 1}, {2, 0, 2, 11, 0, 0}, {11}, {15}, {19, 1}} {
-			add([]byte{playOther, 1, 0, i}, ahead, []byte{0, 0, 0, 0, 0, 0}, calls)
-		}
-	}
-	for _, slice := range []byte{1, 3, 39} { // data, opened into slices and in place
-		add([]byte{playAfter, 0, 3, 0, 50, 16, 0, slice, 16, 0, slice, 4, 23, 20, 5, 16, 0, slice, 2, 0, 3, 24, 0, 0, 0, 16, 0, slice, 3, 0, 1, 16, 0, slice, 23})
-	}
-	// What a real peer sends, unprotected, as raw bytes.
-	p := newPuppet(t, RoleClient, nil)
-	if role == RoleClient {
-		p = clientHelloSent.puppet(t)
-		p.serverHello(nil)
-	} else {
-		p.clientHello(nil)
-	}
-	flight := p.tr.in.bytes
-	add([]byte{playRaw, 0, 0, byte(len(flight) >> 8), byte(len(flight))}, flight, []byte{23}, calls)
-	add([]byte{playRaw, 1, 0, byte(len(flight) >> 8), byte(len(flight))}, flight, []byte{23, 10, 23})
-	return seeds
 }

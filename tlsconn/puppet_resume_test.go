@@ -89,7 +89,7 @@ func (t *puppetTicket) binderOf(label string, log, raw []byte, n int) []byte {
 	d := keysched.New(t.suite.hash)
 	h := t.suite.hash.New()
 	h.Write(log)
-	h.Write(raw[:len(raw)-n])
+	h.Write(raw[:max(0, len(raw)-n)]) // an edit may have cut it shorter
 	var key keysched.Secret
 	d.Early(&key, t.psk)
 	d.DeriveSecret(&key, &key, label, d.EmptyHash())

@@ -30,6 +30,8 @@ type puppet struct {
 	call *callCounter   // around tr
 
 	err error // the Conn's last answer
+	// settle, if set, answers what the Conn waits for, and tells whether there was any.
+	settle func() bool
 	// watch, if set, is told each answer.
 	watch func(verb string, n int, err error)
 	data  []byte // what the Conn has read from us
@@ -201,7 +203,7 @@ func (p *puppet) say(raw []byte) {
 
 // drive calls the Conn until it fails, or wants something and gets no further.
 func (p *puppet) drive() {
-	for moved := -1; moved != p.tr.moved; {
+	for moved := -1; moved != p.tr.moved || p.err == ErrWantApp && p.settle != nil && p.settle(); {
 		moved = p.tr.moved
 		if p.step(); !isWant(p.err) {
 			return
