@@ -102,9 +102,11 @@ func (how handshakeMode) configure(role Role, c *Config) {
 	case how&withSession == 0:
 	case role == RoleClient:
 		c.InsecureSkipVerify = true // the session's chain is not of this test's CA
-		c.Sessions = &lastSession{session: &Session{
-			session: knownSession(puppetCertificate().Certificate), ticket: []byte(knownTicket),
-		}}
+		known := knownSession(puppetCertificate().Certificate)
+		if p, err := cloneConfig(c).prepare(); err == nil {
+			known.scope = p.clientScope // it is of the client that has this certificate
+		}
+		c.Sessions = &lastSession{session: &Session{session: known, ticket: []byte(knownTicket)}}
 	case how&withoutIt == 0:
 		c.Tickets = knownTickets{c.ClientAuth}
 	default:
