@@ -281,6 +281,12 @@ func (p *puppet) take() (raw []byte, ok bool) {
 		case typ == record.ApplicationData:
 			p.received = append(p.received, content...)
 		case typ == record.Alert && len(content) == 2:
+			closure := Alert(content[1]) == AlertCloseNotify || Alert(content[1]) == AlertUserCanceled
+			if closure != (content[0] == alertLevelWarning) || content[0] > alertLevelFatal {
+				// RFC 8446 6: error alerts "MUST be sent with AlertLevel=fatal"; RFC 9846 6.1
+				// has close_notify be a warning.
+				p.t.Fatalf("puppet: the Conn sent %v with level %d", Alert(content[1]), content[0])
+			}
 			p.alerts = append(p.alerts, Alert(content[1]))
 		default:
 			p.t.Fatalf("puppet: the Conn sent %v % x", typ, content)

@@ -545,6 +545,21 @@ func TestClientWithoutSessionsIgnoresTickets(t *testing.T) {
 	}
 }
 
+// 4.6.1: a lifetime of zero "indicates that the ticket should be discarded immediately".
+func TestClientDiscardsATicketOfNoLifetime(t *testing.T) {
+	cache := new(lastSession)
+	p := newPuppet(t, RoleServer, func(c *Config) { c.NextProtos, c.Sessions = nil, cache })
+	p.handshake()
+	p.newSessionTicket(func(m *wire.NewSessionTicket) { m.Lifetime = 0 })
+	if p.wantData("behind it"); cache.puts != 0 {
+		t.Errorf("%d tickets are kept", cache.puts)
+	}
+	p.newSessionTicket(nil)
+	if p.wantData("behind the next"); cache.puts != 1 {
+		t.Errorf("%d tickets are kept", cache.puts)
+	}
+}
+
 // 4.6.1: tickets are of the keys that the handshake ended with, so that one that comes
 // behind a KeyUpdate is as good.
 func TestTicketBehindAKeyUpdate(t *testing.T) {

@@ -17,10 +17,27 @@ import (
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
-// A MUST of RFC 8446 for each entry, as far as the order of messages
-// (message_test.go) and the records (records_test.go) do not show it, each named
-// with its section. Numbers without an RFC are sections of RFC 8446. The one thing
-// that an entry says is wrong; keys, transcript and all the rest are right.
+// A MUST of RFC 8446 for each entry, named with its section: here those about what a
+// client says, in rfc8446_client_test.go about what a server says, in
+// rfc8446_resume_test.go about resumption, in rfc8446_clientauth_test.go about
+// certificates of clients, and in rfc8446_own_test.go about what we say. The order of
+// messages is in message_test.go and records are in records_test.go. Numbers without an
+// RFC are sections of RFC 8446. The one thing that an entry says is wrong; keys,
+// transcript and all the rest are right.
+//
+// What has no entry cannot apply:
+//   - 0-RTT (2.3, 4.2.10, 4.5, 8, E.5) is neither offered nor taken, which has entries.
+//   - External keys and psk_ke (2.2, 4.2.9, 4.2.11, E.1) cannot be configured.
+//   - Authentication after the handshake (4.2.6, 4.6.2) is neither offered nor asked for.
+//   - oid_filters (4.2.5) are not sent, and none of their OIDs is recognized.
+//   - Finite fields (4.2.8.1, 7.4.1), raw public keys, OpenPGP (4.4.2) and rsa_pss_pss (4.2.3)
+//     are not implemented.
+//   - Sequence numbers and updates of keys that take 2^48 and more (RFC 9846 4.7.3, 5.3)
+//     are never reached by a sender that changes keys as 5.5 says.
+//
+// Where BoGo, BoringSSL's conformance suite, is of another opinion than the RFC, BoGo
+// decides, as the other stacks agree with it; the entry or the engine names its test.
+
 // helloFault is what is wrong with a ClientHello, and how the server refuses it.
 type helloFault struct {
 	must   string
