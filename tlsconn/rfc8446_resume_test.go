@@ -473,7 +473,7 @@ func TestClientRefusesToResume(t *testing.T) {
 		{"4.2.11: no key_share, which psk_dhe_ke requires", func(p *puppet) {
 			p.edit = without(wire.ExtKeyShare)
 			resumed(p, nil)
-		}, false, AlertIllegalParameter, "key_share"},
+		}, false, AlertIllegalParameter, "no key_share with pre_shared_key"},
 		{"4.2.8: a key_share of another group", func(p *puppet) {
 			resumed(p, func(m *wire.ServerHello) { m.KeyShare.Group = uint16(tls.CurveP256) })
 		}, false, AlertIllegalParameter, "no share of group"},

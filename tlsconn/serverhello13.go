@@ -116,7 +116,7 @@ func (hs *client13) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 	if !sh.IsHelloRetryRequest() && !sh.Has(wire.ExtKeyShare) {
 		if sh.Has(wire.ExtPreSharedKey) {
 			// RFC 8446 4.2.11: illegal_parameter, if the modes that we offer require one.
-			return nil, abort(AlertIllegalParameter, "server_hello: pre_shared_key without key_share")
+			return nil, abort(AlertIllegalParameter, "server_hello: no key_share with pre_shared_key")
 		}
 		return nil, abort(AlertMissingExtension, "server_hello: no key_share")
 	}
