@@ -64,7 +64,7 @@ func TestAbortAtEveryStep(t *testing.T) {
 			for _, s := range []*side{one, other} {
 				s.tr.readMax, s.tr.quota, s.tr.paused = 0, -1, false
 			}
-			state, protected := one.conn.State(), one.conn.out.on
+			state, protected := one.conn.State(), one.conn.out.on()
 			if err := one.conn.Abort(AlertAccessDenied, errTooLate); err != nil {
 				t.Fatalf("%s: Abort in state %v: %v", one.name, state, err)
 			}

@@ -64,10 +64,10 @@ func TestRequestsToUpdateWhileSilentAreAnsweredOnce(t *testing.T) {
 // RFC 8446 4.4.3: the algorithm must be one that was offered, whatever the key.
 func TestCertificateVerifyWithAnAlgorithmThatWasNotOffered(t *testing.T) {
 	for _, key := range []crypto.PublicKey{nil, testKeys()[keyRSA].Public()} {
-		err := verifySignature(key, 0x0904, offeredSchemes, []byte("message"), []byte("signature")) // ML-DSA-44
+		err := verifySignature(tls.VersionTLS13, key, 0x0904, offeredSchemes, []byte("message"), []byte("signature")) // ML-DSA-44
 		wantAlert(t, fmt.Sprintf("key of type %T", key), err, AlertIllegalParameter)
 	}
-	err := verifySignature(nil, tls.PSSWithSHA256, offeredSchemes, []byte("message"), []byte("signature"))
+	err := verifySignature(tls.VersionTLS13, nil, tls.PSSWithSHA256, offeredSchemes, []byte("message"), []byte("signature"))
 	wantAlert(t, "a key that x509 does not know", err, AlertUnsupportedCertificate)
 }
 

@@ -253,7 +253,7 @@ func TestKeyCacheSmallerThanItsConnections(t *testing.T) {
 			}
 		}
 		for _, e := range slices.Concat(cws.keys.entries, sws.keys.entries) {
-			if e.owner != nil || e.key != (record.Key13{}) {
+			if e.owner != nil || e.key13 != (record.Key13{}) {
 				t.Fatal("a key of a closed connection is cached")
 			}
 		}

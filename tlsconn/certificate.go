@@ -3,6 +3,7 @@ package tlsconn
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -16,11 +17,12 @@ import (
 // certificate is a chain with its key, made ready to be shown: shared and
 // read-only.
 type certificate struct {
-	signer  crypto.Signer         // or
-	async   AsyncSigner           // one that answers later
-	public  crypto.PublicKey      // of either
-	schemes []tls.SignatureScheme // that the key may sign with, the best first
-	slow    bool                  // a signature takes too long for an event loop
+	signer    crypto.Signer         // or
+	async     AsyncSigner           // one that answers later
+	public    crypto.PublicKey      // of either
+	schemes   []tls.SignatureScheme // that the key may sign with in TLS 1.3, the best first
+	schemes12 []tls.SignatureScheme // and in TLS 1.2
+	slow      bool                  // a signature takes too long for an event loop
 
 	message []byte // the encoded Certificate message, without anything beside the chain
 	chain   [][]byte
@@ -53,16 +55,11 @@ func newCertificate(cert *tls.Certificate) (*certificate, error) {
 	if c.schemes, err = schemesOf(c.public); err != nil {
 		return nil, err
 	}
+	c.schemes12 = schemesOf12(c.public)
 	if allowed := cert.SupportedSignatureAlgorithms; allowed != nil {
-		able := c.schemes
-		c.schemes = nil
-		for _, s := range allowed {
-			if slices.Contains(able, s) && !slices.Contains(c.schemes, s) {
-				c.schemes = append(c.schemes, s)
-			}
-		}
-		if len(c.schemes) == 0 {
-			return nil, errors.New("SupportedSignatureAlgorithms leaves nothing that its key can sign with in TLS 1.3")
+		c.schemes, c.schemes12 = preferred(allowed, c.schemes), preferred(allowed, c.schemes12)
+		if len(c.schemes)+len(c.schemes12) == 0 {
+			return nil, errors.New("SupportedSignatureAlgorithms leaves nothing that its key can sign with")
 		}
 	}
 	m := c.wire(accompaniment{ocsp: true, scts: true})
@@ -111,6 +108,16 @@ func (c *certificate) issuedBy(authorities [][]byte) bool {
 	return false
 }
 
+// preferred returns the members of able that are in order, in that order.
+func preferred(order, able []tls.SignatureScheme) (schemes []tls.SignatureScheme) {
+	for _, s := range order {
+		if slices.Contains(able, s) && !slices.Contains(schemes, s) {
+			schemes = append(schemes, s)
+		}
+	}
+	return schemes
+}
+
 // scheme returns the best signature scheme that the key can do and the peer
 // accepts.
 func (c *certificate) scheme(accepted []tls.SignatureScheme) (tls.SignatureScheme, bool) {
@@ -120,6 +127,12 @@ func (c *certificate) scheme(accepted []tls.SignatureScheme) (tls.SignatureSchem
 		}
 	}
 	return 0, false
+}
+
+// isRSA tells the kind of key that suites of TLS 1.2 name.
+func (c *certificate) isRSA() bool {
+	_, ok := c.public.(*rsa.PublicKey)
+	return ok
 }
 
 // matchesKey checks that a certificate is for a key.

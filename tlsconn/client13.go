@@ -14,12 +14,12 @@ type client13 struct {
 	handshake13
 	hello      wire.ClientHello // as sent last
 	helloRaw   []byte           // the same, encoded; until the transcript has begun
-	sessionID  [32]byte
 	shares     []*clientShare
 	retrySuite *suite // the suite of the HelloRetryRequest, nil without one
 
 	looking  *Completion[*Session]
 	ticket   []byte          // of the session that is offered
+	id       []byte          // of TLS 1.2, instead of a ticket
 	evidence Peer            // what came with the server's certificate
 	request  *certificateAsk // the server's CertificateRequest, nil without one
 }
@@ -32,6 +32,8 @@ func newClient13(c *Conn) *client13 {
 
 // step implements machine.
 func (hs *client13) step(m message) (State, error) {
+	// The other states are of other machines, and end below.
+	//exhaustive:ignore
 	switch hs.c.state {
 	case StateAwaitSession:
 		return hs.awaitSession()
@@ -64,9 +66,6 @@ func (hs *client13) step(m message) (State, error) {
 		return hs.sendClientFinished()
 	case StateAwaitFlush:
 		return hs.awaitFlush()
-	case StateExpectClientHello, StateAwaitInspection, StateSelectParameters, StateSendHelloRetryRequest,
-		StateExpectSecondClientHello, StateAwaitTicket, StateSendServerHello, StateSendServerFinished,
-		StateExpectClientFinished, StateConnected, StateFailed:
 	}
 	return hs.c.state, fmt.Errorf("internal: step of a client in state %v", hs.c.state)
 }
@@ -74,20 +73,26 @@ func (hs *client13) step(m message) (State, error) {
 func (hs *client13) sendClientHello() (State, error) {
 	config := hs.c.config
 	p, _ := config.prepare() // its error was told when the Conn was made
-	hs.random, hs.sessionID = newRandom(), newRandom()
+	hs.random = newRandom()
+	sessionID := newRandom()
 	m := &hs.hello
 	*m = wire.ClientHello{
 		LegacyVersion: tls.VersionTLS12,
 		Random:        hs.random,
 		// RFC 8446 D.4: a non-empty session id, to look like a resumption of TLS 1.2.
-		SessionID:           hs.sessionID[:],
+		SessionID:           sessionID[:],
 		CompressionMethods:  []byte{0},
 		ServerName:          sniOf(p.serverName),
-		SupportedVersions:   []uint16{tls.VersionTLS13},
 		SignatureAlgorithms: p.schemes,
 	}
-	for _, s := range p.suites {
-		m.CipherSuites = append(m.CipherSuites, s.id)
+	if p.maxVersion == tls.VersionTLS13 {
+		m.SupportedVersions = append(m.SupportedVersions, tls.VersionTLS13)
+		for _, s := range p.suites {
+			m.CipherSuites = append(m.CipherSuites, s.id)
+		}
+	}
+	if p.minVersion == tls.VersionTLS12 {
+		hs.offer12(p)
 	}
 	if config.FallbackSCSV {
 		m.CipherSuites = append(m.CipherSuites, wire.FallbackSCSV)
@@ -106,12 +111,14 @@ func (hs *client13) sendClientHello() (State, error) {
 	}
 	// RFC 8449: we take whatever there can be, and may be told to send less.
 	m.RecordSizeLimit = record.MaxPlaintext + 1
-	if err := hs.makeShares(p.keyShares); err != nil {
-		return 0, err
-	}
 	hs.c.facts.serverName = string(m.ServerName)
-	if config.Sessions != nil && p.sessionKey != "" {
-		m.PSKModes = []byte{pskModeDHE} // also without a session: it asks for tickets
+	if p.maxVersion == tls.VersionTLS13 {
+		if err := hs.makeShares(p.keyShares); err != nil {
+			return 0, err
+		}
+		if config.Sessions != nil && p.sessionKey != "" {
+			m.PSKModes = []byte{pskModeDHE} // also without a session: it asks for tickets
+		}
 	}
 	// The transcript's hash is known with the ServerHello only.
 	var err error
@@ -121,6 +128,29 @@ func (hs *client13) sendClientHello() (State, error) {
 	hs.flight = append(hs.flight, hs.helloRaw...)
 	hs.seal()
 	return StateExpectServerHello, nil
+}
+
+// offer12 adds to the ClientHello what makes it one of TLS 1.2 as well.
+func (hs *client13) offer12(p *prepared) {
+	m := &hs.hello
+	if p.maxVersion == tls.VersionTLS13 {
+		m.SupportedVersions = append(m.SupportedVersions, tls.VersionTLS12)
+	}
+	for _, s := range p.suites12 {
+		m.CipherSuites = append(m.CipherSuites, s.id)
+	}
+	m.Offer(wire.ExtExtendedMasterSecret)
+	m.Offer(wire.ExtRenegotiationInfo) // RFC 5746 3.4: empty
+	m.PointFormats = []byte{0}
+	if hs.c.config.Sessions != nil && p.sessionKey != "" {
+		m.Offer(wire.ExtSessionTicket) // RFC 5077 3.2: empty, to ask for one
+	}
+	if hs.session != nil && hs.session.version == tls.VersionTLS12 {
+		m.SessionTicket = hs.ticket
+		if len(hs.id) > 0 {
+			m.SessionID = hs.id
+		}
+	}
 }
 
 // makeShares makes a key share for each of the groups.
@@ -227,15 +257,6 @@ func (hs *client13) sendClientFinished() (State, error) {
 	hs.prepareForTickets()
 	hs.setWriteSecret(&hs.clientApplication)
 	return StateAwaitFlush, nil
-}
-
-// awaitFlush makes Handshake return nil only once the server can know that the
-// handshake is complete, as SSL_do_handshake does.
-func (hs *client13) awaitFlush() (State, error) {
-	if hs.c.out.pending() > 0 {
-		return StateAwaitFlush, nil
-	}
-	return StateConnected, nil
 }
 
 // clearSecrets implements machine.

@@ -40,7 +40,7 @@ func (hs *client13) awaitSession() (State, error) {
 	s := found.session
 	s.psk = slices.Clone(s.psk) // ours to clear
 	hs.session = &s
-	hs.ticket = found.ticket
+	hs.ticket, hs.id = found.ticket, found.id
 	return StateSendClientHello, nil
 }
 
@@ -50,14 +50,21 @@ func (hs *client13) awaitSession() (State, error) {
 func (hs *client13) offerable(found *Session) bool {
 	p, _ := hs.c.config.prepare()
 	s := &found.session
-	return len(s.chain) > 0 && len(found.ticket) <= maxOfferedTicket && s.version == tls.VersionTLS13 && p.hasHash(s.suite) && s.fresh(p.now()) &&
+	return len(s.chain) > 0 && len(found.ticket) <= maxOfferedTicket && p.continues(s) && s.fresh(p.now()) &&
 		s.serverName == string(sniOf(p.serverName)) && s.scope == p.clientScope
 }
 
-// hasHash tells whether a suite with the hash of the given one is enabled: the PSK
-// is bound to no more than that (RFC 8446 4.2.11).
-func (p *prepared) hasHash(id uint16) bool {
-	of := suiteByID(id)
+// continues tells whether version and suite of a session are enabled. Of the suite a
+// PSK is bound to no more than the hash (RFC 8446 4.2.11).
+func (p *prepared) continues(s *session) bool {
+	if s.version < p.minVersion || s.version > p.maxVersion {
+		return false
+	}
+	if s.version == tls.VersionTLS12 {
+		of := suite12ByID(s.suite)
+		return of != nil && slices.Contains(p.suites12, of)
+	}
+	of := suiteByID(s.suite)
 	return of != nil && slices.ContainsFunc(p.suites, func(s *suite) bool { return s.hash == of.hash })
 }
 
@@ -65,7 +72,8 @@ func (p *prepared) hasHash(id uint16) bool {
 // if a session is offered.
 func (hs *client13) encodeHello() ([]byte, error) {
 	m := &hs.hello
-	if hs.session == nil {
+	psk := hs.session != nil && hs.session.version == tls.VersionTLS13
+	if !psk {
 		m.PSKIdentities, m.PSKBinders = nil, nil
 	} else {
 		p, _ := hs.c.config.prepare()
@@ -78,7 +86,7 @@ func (hs *client13) encodeHello() ([]byte, error) {
 	if len(raw) == 0 {
 		return nil, fmt.Errorf("internal: %w", m.Validate())
 	}
-	if hs.session == nil {
+	if !psk {
 		return raw, nil
 	}
 	suite := suiteByID(hs.session.suite)

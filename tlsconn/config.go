@@ -164,9 +164,15 @@ type Config struct {
 	// RFC 7301 3.1 leaves no server. NegotiatedProtocol is then of the server's choice.
 	AllowUnknownProtocol bool
 
-	// CipherSuites are the enabled suites, most preferred first, by their IANA
-	// numbers (tls.TLS_AES_128_GCM_SHA256 and its kin). Nil means all, AES first
-	// where both machines have AES in hardware.
+	// MinVersion and MaxVersion are the lowest and the highest version to speak,
+	// tls.VersionTLS12 or tls.VersionTLS13. Zero means TLS 1.3 for both: TLS 1.2 is young
+	// here, and has to be asked for.
+	MinVersion, MaxVersion uint16
+
+	// CipherSuites are the enabled suites, most preferred first, by their IANA numbers
+	// (tls.TLS_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 and their
+	// kin). Nil means all, AES first where both machines have AES in hardware; so does a
+	// list for a version of which it has no suite.
 	CipherSuites []uint16
 
 	// CurvePreferences are the enabled groups, most preferred first. Nil means

@@ -54,7 +54,8 @@ type Conn struct {
 	polled    bool // the transport has said ErrWouldBlock, so it does not block
 	closed    bool
 	facts     facts
-	exporter  keysched.Secret
+	exporter  keysched.Secret   // of TLS 1.2 the master secret, which goes with
+	randoms   *keysched.Randoms // these; nil in TLS 1.3
 }
 
 // inbound is the receiving half.
@@ -66,14 +67,14 @@ type inbound struct {
 	plain, plainEnd, r, w int
 	messages              *record.Reassembler // nil unless handshake bytes are held
 	receiver              *ticketReceiver     // nil unless a client keeps sessions
-	held                  int                 // bytes charged to the Workspace's budget
+	held                  int32               // bytes charged to the Workspace's budget
+	skipped               uint16              // bytes of refused 0-RTT data
 	eof                   bool                // the peer sent close_notify
 	untold                bool                // Read returned data that the end came behind
 
 	// skipping: a server refused 0-RTT data and drops what it cannot open, skipped
 	// bytes so far.
 	skipping bool
-	skipped  int32
 
 	// Consecutive records of each kind that get nowhere, against their limits.
 	emptyRecords, warningAlerts, changeCipherSpecs, keyUpdates, tickets uint8

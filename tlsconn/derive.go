@@ -17,19 +17,21 @@ import (
 // prepared is what is derived from a Config once and shared, read-only, by all
 // of its connections.
 type prepared struct {
-	suites       []*suite // in order of preference; AES first where the hardware helps
-	suitesFixed  bool     // the user gave the order
-	groups       []tls.CurveID
-	keyShares    []tls.CurveID
-	schemes      []uint16                  // that a peer may sign with
-	certificates []*certificate            // those bound to issuers first
-	names        map[string][]*certificate // lower-case dNSName or wildcard -> certificates
-	issuers      map[string]bool           // of certificates
-	authorities  [][]byte                  // names for a CertificateRequest
-	serverName   string                    // ServerName without the dot of the root
-	sessionKey   string                    // empty: nothing is resumed
-	clientScope  string                    // what a client's sessions are bound to, beside names
-	now          func() time.Time
+	suites                 []*suite // in order of preference; AES first where the hardware helps
+	suites12               []*suite // the same of TLS 1.2
+	suitesFixed            bool     // the user gave the order
+	minVersion, maxVersion uint16
+	groups                 []tls.CurveID
+	keyShares              []tls.CurveID
+	schemes                []uint16                  // that a peer may sign with
+	certificates           []*certificate            // those bound to issuers first
+	names                  map[string][]*certificate // lower-case dNSName or wildcard -> certificates
+	issuers                map[string]bool           // of certificates
+	authorities            [][]byte                  // names for a CertificateRequest
+	serverName             string                    // ServerName without the dot of the root
+	sessionKey             string                    // empty: nothing is resumed
+	clientScope            string                    // what a client's sessions are bound to, beside names
+	now                    func() time.Time
 
 	tickets        TicketProtector
 	ticketCount    int
@@ -49,6 +51,9 @@ func (cfg *Config) derive() error {
 	p.now = cfg.Time
 	if p.now == nil {
 		p.now = time.Now
+	}
+	if err := p.chooseVersions(cfg.MinVersion, cfg.MaxVersion); err != nil {
+		return err
 	}
 	if err := p.chooseSuites(cfg.CipherSuites); err != nil {
 		return err
@@ -203,25 +208,51 @@ func checkProtocols(protocols []string) error {
 	return nil
 }
 
-// chooseSuites resolves the configured suites.
-func (p *prepared) chooseSuites(ids []uint16) error {
-	if ids == nil {
-		p.suites = defaultSuites()
-		return nil
+// chooseVersions checks the range of versions.
+func (p *prepared) chooseVersions(low, high uint16) error {
+	p.minVersion, p.maxVersion = low, high
+	if low == 0 {
+		p.minVersion = defaultMinVersion
 	}
-	p.suitesFixed = true
+	if high == 0 {
+		p.maxVersion = tls.VersionTLS13
+	}
+	for field, v := range map[string]uint16{"MinVersion": p.minVersion, "MaxVersion": p.maxVersion} {
+		if v != tls.VersionTLS12 && v != tls.VersionTLS13 {
+			return fmt.Errorf("tlsconn: config: %s: %s is not supported", field, tls.VersionName(v))
+		}
+	}
+	if p.minVersion > p.maxVersion {
+		return fmt.Errorf("tlsconn: config: MinVersion %s is above MaxVersion %s", tls.VersionName(p.minVersion), tls.VersionName(p.maxVersion))
+	}
+	return nil
+}
+
+// chooseSuites resolves the configured suites. A version that the list has none of
+// keeps its own.
+func (p *prepared) chooseSuites(ids []uint16) error {
 	for i, id := range ids {
-		s := suiteByID(id)
+		s, list := suiteByID(id), &p.suites
+		if s == nil {
+			s, list = suite12ByID(id), &p.suites12
+		}
 		if s == nil {
 			return fmt.Errorf("tlsconn: config: CipherSuites[%d]: %s is not supported", i, tls.CipherSuiteName(id))
 		}
-		if slices.Contains(p.suites, s) {
+		if slices.Contains(*list, s) {
 			return fmt.Errorf("tlsconn: config: CipherSuites[%d]: %s is listed twice", i, tls.CipherSuiteName(id))
 		}
-		p.suites = append(p.suites, s)
+		*list = append(*list, s)
+		p.suitesFixed = true
 	}
-	if len(p.suites) == 0 {
+	if ids != nil && len(ids) == 0 {
 		return errors.New("tlsconn: config: CipherSuites is empty")
+	}
+	if p.suites == nil {
+		p.suites = byHardware(allSuites)
+	}
+	if p.suites12 == nil {
+		p.suites12 = byHardware(allSuites12)
 	}
 	return nil
 }

@@ -80,6 +80,10 @@
 // the codec, the record protection and the key schedule are leaves under
 // internal/.
 //
-// Not here: TLS 1.2 and before, 0-RTT, external PSKs, post-handshake client
+// TLS 1.2 (server12.go, client12.go, schedule12.go and their kin; ECDHE with AEADs only)
+// is spoken where Config.MinVersion asks for it. It does not yet pass all of BoGo, and
+// so is not on by default.
+//
+// Not here: TLS 1.1 and before, 0-RTT, external PSKs, post-handshake client
 // authentication, renegotiation, compression.
 package tlsconn

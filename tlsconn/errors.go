@@ -41,6 +41,9 @@ var (
 	// ErrClosureAlert is returned by Abort for close_notify, which CloseWrite sends.
 	ErrClosureAlert = errors.New("tlsconn: close_notify does not abort a connection")
 
+	// ErrNoKeyUpdate is returned by KeyUpdate on a connection of TLS 1.2, which has none.
+	ErrNoKeyUpdate = errors.New("tlsconn: TLS 1.2 has no key update")
+
 	// ErrReentrant is returned to a callback that calls a verb of the very
 	// connection that is calling it.
 	ErrReentrant = errors.New("tlsconn: connection used from within its own callback")
@@ -165,7 +168,7 @@ func ErrorCode(err error) Code {
 		return CodeZeroReturn
 	case errors.As(err, &peer), errors.As(err, &config), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, ErrClosed), errors.Is(err, ErrWriteClosed), errors.Is(err, ErrClosureAlert),
-		errors.Is(err, ErrHandshakeIncomplete), errors.Is(err, ErrReentrant):
+		errors.Is(err, ErrHandshakeIncomplete), errors.Is(err, ErrReentrant), errors.Is(err, ErrNoKeyUpdate):
 		return CodeSSL
 	}
 	return CodeSyscall

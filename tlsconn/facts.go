@@ -78,7 +78,7 @@ func (c *Conn) ConnectionState() ConnectionState {
 		NegotiatedProtocol:    f.protocol,
 	}
 	if f.suite != nil {
-		s.Version, s.CipherSuite = tls.VersionTLS13, f.suite.id
+		s.Version, s.CipherSuite = f.suite.version, f.suite.id
 	}
 	if f.peer != nil {
 		s.PeerCertificates, s.VerifiedChains = f.peer.Certificates, f.peer.VerifiedChains
@@ -101,6 +101,9 @@ func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([
 		return nil, fmt.Errorf("tlsconn: exporter label has %d bytes, more than %d", len(label), keysched.MaxLabel)
 	}
 	d := c.ws.deriver(c.facts.suite.hash)
+	if c.version() == tls.VersionTLS12 {
+		return c.export12(d, label, context, length)
+	}
 	if length < 0 || length > d.MaxOutput() {
 		return nil, fmt.Errorf("tlsconn: exporter cannot make %d bytes, only up to %d", length, d.MaxOutput())
 	}

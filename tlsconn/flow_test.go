@@ -68,7 +68,7 @@ func newCast(t testing.TB) *cast {
 }
 
 // flows are all of them.
-var flows = slices.Concat(plainFlows, authFlows, resumptionFlows, operationFlows)
+var flows = slices.Concat(plainFlows, authFlows, resumptionFlows, operationFlows, tls12Flows)
 
 // plainFlows need nothing but a server's certificate.
 var plainFlows = []flow{

@@ -131,3 +131,19 @@ func agree(group tls.CurveID, key *ecdh.PrivateKey, peer, secret []byte) ([]byte
 	}
 	return append(secret, shared...), nil
 }
+
+// ephemeralKey is one side's key of a key exchange of TLS 1.2.
+type ephemeralKey struct {
+	group tls.CurveID
+	ecdh  *ecdh.PrivateKey
+}
+
+func newEphemeralKey(group tls.CurveID) (*ephemeralKey, error) {
+	key, err := curve(group).GenerateKey(rand.Reader)
+	return &ephemeralKey{group, key}, err
+}
+
+// public returns the point to send, and secret the premaster secret with the peer's.
+func (k *ephemeralKey) public() []byte { return k.ecdh.PublicKey().Bytes() }
+
+func (k *ephemeralKey) secret(peer []byte) ([]byte, error) { return agree(k.group, k.ecdh, peer, nil) }

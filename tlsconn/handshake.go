@@ -170,10 +170,18 @@ func (c *Conn) nextMessage() (m message, ok bool, err error) {
 	return message{typ: wire.MessageType(raw[0]), raw: raw}, true, nil
 }
 
+// version is the one that was negotiated, 0 as long as it is not settled.
+func (c *Conn) version() uint16 {
+	if c.facts.suite == nil {
+		return 0
+	}
+	return c.facts.suite.version
+}
+
 // checkMessage refuses a message by its header, before any of it is stored.
 func (c *Conn) checkMessage(typ byte, length int) error {
 	t := wire.MessageType(typ)
-	if want := c.state.accepts(c.role); !slices.Contains(want, t) {
+	if want := c.state.accepts(c.role, c.version()); !slices.Contains(want, t) {
 		return abort(AlertUnexpectedMessage, "handshake message: got %v in state %v, which expects %v", t, c.state, want)
 	}
 	if limit := c.messageLimit(t); length > limit {
@@ -222,6 +230,15 @@ func (hs *handshake) seal() {
 // 4.4.1), valid until the next call.
 func (hs *handshake) transcriptHash() []byte {
 	return hs.transcript.Sum(hs.sum[:0])
+}
+
+// awaitFlush makes Handshake return nil only once the peer can know that the handshake
+// is complete, as SSL_do_handshake does: for the side that has the last word.
+func (hs *handshake) awaitFlush() (State, error) {
+	if hs.c.out.pending() > 0 {
+		return StateAwaitFlush, nil
+	}
+	return StateConnected, nil
 }
 
 // cloneHash returns a hash in the same state. Those of the standard library can do it.

@@ -2,6 +2,7 @@ package tlsconn
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -89,17 +90,18 @@ func (c *Conn) receive(dst []byte) (n int, ok bool, err error) {
 	switch {
 	case h.Type == record.ChangeCipherSpec:
 		return 0, true, c.receiveChangeCipherSpec(rec[record.HeaderLen:])
-	case h.Type == record.ApplicationData && !in.on && !in.midMessage() && c.skip(len(rec)):
+	case h.Type == record.ApplicationData && !in.on() && !in.midMessage() && c.skip(len(rec)):
 		return 0, true, nil
-	case !in.on:
+	case !in.on():
 		return 0, true, c.dispatch(h.Type, body, h.Length)
-	case h.Type != record.ApplicationData:
+	case h.Type != record.ApplicationData && in.protection == protected13:
 		return 0, true, unprotected(h, rec[record.HeaderLen:])
 	}
 
-	inner := h.Length - tagLen // content, type and padding
+	body += int(in.prefix) - record.HeaderLen
+	inner := h.Length - tagLen // content; in TLS 1.3 type and padding; in TLS 1.2 part of the nonce
 	// What comes within a handshake message goes to dispatch, which refuses it.
-	direct := inner > 0 && inner <= len(dst) && !in.midMessage()
+	direct := inner > 0 && inner <= len(dst) && !in.midMessage() && h.Type == record.ApplicationData
 	if direct {
 		dst = dst[:inner:inner]
 	} else {
@@ -128,7 +130,7 @@ const tagLen = 16
 // that it refused, a record that does not open is skipped: content nil, typ 0.
 func (c *Conn) open(dst, rec []byte) (content []byte, typ record.Type, err error) {
 	in := &c.in
-	content, typ, err = c.ws.key(&in.halfConn, c.facts.suite).Open(dst, rec, in.seq)
+	content, typ, err = c.ws.key(&in.halfConn, c.facts.suite).open(dst, rec, in.seq)
 	switch {
 	case err == nil:
 		if in.seq++; in.seq == 0 {
@@ -167,11 +169,14 @@ func (c *Conn) header() (h record.Header, ok bool, err error) {
 	}
 	// RFC 8446 5.1: legacy_record_version must be ignored, but what does not even
 	// begin like TLS is something else.
-	if h.Version>>8 != 3 || in.on && h.Version != 0x0303 {
+	if h.Version>>8 != 3 || in.on() && h.Version != 0x0303 {
 		return h, false, c.abortNotTLS(AlertProtocolVersion, b, fmt.Sprintf("record: version %#04x is not of TLS", h.Version))
 	}
 	limit := record.MaxPlaintext
-	if in.on || in.skipping && h.Type == record.ApplicationData {
+	switch {
+	case in.protection == protected12:
+		limit = record.MaxCiphertext12
+	case in.on() || in.skipping && h.Type == record.ApplicationData:
 		limit = record.MaxCiphertext13
 	}
 	if h.Length > limit {
@@ -298,12 +303,20 @@ func (c *Conn) receiveAlert(content []byte) error {
 		c.in.r = c.in.w
 		return nil
 	case AlertUserCanceled:
-		if c.in.warningAlerts++; c.in.warningAlerts > maxWarningAlerts {
-			return abort(AlertUnexpectedMessage, "alert: more than %d warnings in a row", maxWarningAlerts)
-		}
-		return nil
+		return c.countWarning()
+	}
+	if content[0] == alertLevelWarning && c.version() == tls.VersionTLS12 {
+		return c.countWarning() // RFC 5246 7.2.2 leaves it to us, and it says nothing that we need
 	}
 	return &PeerAlertError{Alert: alert}
+}
+
+// countWarning counts an alert that does not end the connection.
+func (c *Conn) countWarning() error {
+	if c.in.warningAlerts++; c.in.warningAlerts > maxWarningAlerts {
+		return abort(AlertUnexpectedMessage, "alert: more than %d warnings in a row", maxWarningAlerts)
+	}
+	return nil
 }
 
 // checkAlertLevel refuses a level that is none, and an error alert that says it is
@@ -316,7 +329,7 @@ func (c *Conn) checkAlertLevel(level byte, alert Alert) error {
 	switch {
 	case level != alertLevelWarning && level != alertLevelFatal:
 		return abort(AlertIllegalParameter, "alert: %v with level %d, which is none", alert, level)
-	case level == alertLevelWarning && c.facts.suite != nil && alert != AlertCloseNotify && alert != AlertUserCanceled:
+	case level == alertLevelWarning && c.version() == tls.VersionTLS13 && alert != AlertCloseNotify && alert != AlertUserCanceled:
 		return abort(AlertDecodeError, "alert: %v with the level of a warning", alert)
 	}
 	return nil
@@ -329,15 +342,18 @@ func (c *Conn) skip(n int) bool {
 	if !in.skipping || int(in.skipped)+n > maxSkippedEarlyData {
 		return false
 	}
-	in.skipped += int32(n)
+	in.skipped += uint16(n)
 	return true
 }
 
-// receiveChangeCipherSpec drops the compatibility record of RFC 8446 5 and D.4,
-// and refuses any other.
+// receiveChangeCipherSpec lets a handshake of TLS 1.2 change keys, drops the
+// compatibility record of RFC 8446 5 and D.4, and refuses any other.
 func (c *Conn) receiveChangeCipherSpec(content []byte) error {
 	if c.in.midMessage() {
 		return abort(AlertUnexpectedMessage, "record: change_cipher_spec within a handshake message")
+	}
+	if c.version() == tls.VersionTLS12 {
+		return c.changeCipherSpec12(content)
 	}
 	// RFC 8446 5: expected from the first ClientHello to the peer's Finished.
 	if c.state == StateExpectClientHello || c.state == StateConnected {
@@ -404,8 +420,8 @@ func (c *Conn) chargeInput() {
 	if c.hs != nil {
 		held += c.hs.kept()
 	}
-	pool.input += held - in.held
-	in.held = held
+	pool.input += held - int(in.held)
+	in.held = int32(held)
 	if pool.input > pool.inputBudget && held > 0 && c.err == nil {
 		c.fail(abort(AlertInternalError, "record: connections hold more than the %d bytes allowed for input", pool.inputBudget))
 	}

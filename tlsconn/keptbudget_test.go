@@ -48,7 +48,7 @@ func TestInputBudgetCountsWhatAHandshakeKeeps(t *testing.T) {
 					wantAlert(t, "server", p.server.conn.Handshake(), AlertInternalError)
 					break
 				}
-				if p.server.conn.State() != tt.state || p.server.conn.in.held < tt.least {
+				if p.server.conn.State() != tt.state || int(p.server.conn.in.held) < tt.least {
 					t.Fatalf("%v, state %v, %d bytes are counted%v", err, p.server.conn.State(), p.server.conn.in.held, p)
 				}
 				if held = append(held, p); len(held) > 2 {

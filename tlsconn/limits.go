@@ -1,6 +1,7 @@
 package tlsconn
 
 import (
+	"crypto/tls"
 	"time"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
@@ -104,6 +105,9 @@ const (
 	// maxClockStep is how far the clock may have gone back, as time servers make it do,
 	// before a session from the future is not resumed: its age cannot be told.
 	maxClockStep = time.Minute
+
+	// defaultMinVersion is the lowest version that is spoken unless the user says otherwise.
+	defaultMinVersion = tls.VersionTLS13
 
 	// minFragment is the least that a record's plaintext can be limited to (RFC 8449 4).
 	minFragment = 63

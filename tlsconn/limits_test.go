@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -179,7 +180,7 @@ func TestTinyHandshakeFragments(t *testing.T) {
 func TestOversizedMessagesAreRefusedByTheirHeader(t *testing.T) {
 	for _, s := range allStages {
 		st := s.puppet(t).conn.State()
-		accepted := st.accepts(s.puppet(t).conn.role)[0]
+		accepted := st.accepts(s.puppet(t).conn.role, tls.VersionTLS13)[0]
 		limit := messageLimit(accepted)
 		if limit > maxHandshakeMessage && accepted != wire.TypeCertificate {
 			t.Fatalf("the limit of %v is %d", accepted, limit)

@@ -27,12 +27,10 @@ func (c *Conn) room(n int) []byte {
 }
 
 // overhead is what a record has beside its content, as things stand.
-func (o *outbound) overhead() int {
-	if o.on {
-		return record.Overhead13
-	}
-	return record.HeaderLen
-}
+func (o *outbound) overhead() int { return max(int(o.halfConn.overhead), record.HeaderLen) }
+
+// prefix is how much of that lies before the content.
+func (o *outbound) prefix() int { return max(int(o.halfConn.prefix), record.HeaderLen) }
 
 // content is how many bytes of content a record of ours has at most.
 func (o *outbound) content() int {
@@ -54,7 +52,7 @@ func (o *outbound) sealed(n int) int {
 	return n + (n+o.content()-1)/o.content()*o.overhead()
 }
 
-// seal makes a record of the n bytes that lie behind the header's place in rec,
+// seal makes a record of the n bytes that lie behind the prefix's place in rec,
 // which room returned, and counts it as output.
 func (c *Conn) seal(rec []byte, n int, typ record.Type) {
 	o := &c.out
@@ -62,8 +60,8 @@ func (c *Conn) seal(rec []byte, n int, typ record.Type) {
 		// RFC 8446 4.6.3: the next request to update is answered before the next data.
 		o.answering = false
 	}
-	if o.on {
-		c.ws.key(&o.halfConn, c.facts.suite).Seal(rec, n, typ, o.seq)
+	if o.on() {
+		c.ws.key(&o.halfConn, c.facts.suite).seal(rec, n, typ, o.seq)
 		o.seq++
 	} else {
 		// RFC 8446 5.1: 0x0303 but for an initial ClientHello, which may say 0x0301 for
@@ -96,7 +94,7 @@ func (c *Conn) appendRecords(typ record.Type, content []byte) {
 // appendRecord seals content, which one record holds.
 func (c *Conn) appendRecord(typ record.Type, content []byte) {
 	rec := c.room(len(content) + c.out.overhead())
-	copy(rec[record.HeaderLen:], content)
+	copy(rec[c.out.prefix():], content)
 	c.seal(rec, len(content), typ)
 }
 

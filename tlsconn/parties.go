@@ -60,7 +60,7 @@ func (hs *parties) awaitSignature(message func() []byte, next State) (State, err
 	if hs.cert.async != nil {
 		// A faulty signature of an RSA key gives the key away (the peer learns its factors), so
 		// none leaves unchecked that was made where we cannot see.
-		if verifySignature(hs.cert.public, hs.scheme, offeredSchemes, hs.message, signature) != nil {
+		if verifySignature(hs.c.facts.suite.version, hs.cert.public, hs.scheme, offeredSchemes, hs.message, signature) != nil {
 			return 0, abort(AlertInternalError, "private key: its signature does not verify")
 		}
 	}

@@ -17,6 +17,10 @@ func (c *Conn) afterHandshake(m message) (State, error) {
 		return StateConnected, c.readKeyUpdate(m)
 	case wire.TypeNewSessionTicket:
 		return StateConnected, c.readNewSessionTicket(m)
+	case wire.TypeClientHello, wire.TypeHelloRequest:
+		// The peer may only be answered with a warning (RFC 5246 7.2.2), but goes on asking, or
+		// is somebody in between (CVE-2009-3555): nobody renegotiates any more.
+		return StateConnected, abort(AlertNoRenegotiation, "%v: renegotiation is refused", m.typ)
 	}
 	return StateConnected, fmt.Errorf("internal: %v after the handshake", m.typ)
 }

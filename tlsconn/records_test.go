@@ -71,7 +71,7 @@ func (s stage) puppet(t testing.TB) *puppet {
 
 // fragment is the beginning of a message that the Conn accepts at the stage.
 func (p *puppet) fragment() []byte {
-	accepted := p.conn.State().accepts(p.conn.role)
+	accepted := p.conn.State().accepts(p.conn.role, tls.VersionTLS13)
 	return wire.AppendHeader(nil, accepted[0], 40)[:3]
 }
 

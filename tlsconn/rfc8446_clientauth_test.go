@@ -129,7 +129,7 @@ func (p *puppet) answer(request func(*wire.CertificateRequest)) (a clientAnswer)
 			p.t.Fatal(err)
 		}
 		// 4.4.3: the client's context, and the transcript up to its Certificate.
-		if err := verifySignature(leaf.PublicKey, tls.SignatureScheme(a.verify.Algorithm), offeredSchemes, signed, a.verify.Signature); err != nil {
+		if err := verifySignature(tls.VersionTLS13, leaf.PublicKey, tls.SignatureScheme(a.verify.Algorithm), offeredSchemes, signed, a.verify.Signature); err != nil {
 			p.t.Fatal(err)
 		}
 	}

@@ -63,10 +63,10 @@ func (hs *handshake13) deriveHandshake(shared []byte) error {
 	clear(shared)
 	clear(early[:])
 	clear(secret[:])
-	if err := hs.logKey(keyLogClientHandshake, &hs.random, &hs.clientHandshake); err != nil {
+	if err := hs.logKey(keyLogClientHandshake, &hs.random, hs.clientHandshake[:d.Size()]); err != nil {
 		return err
 	}
-	return hs.logKey(keyLogServerHandshake, &hs.random, &hs.serverHandshake)
+	return hs.logKey(keyLogServerHandshake, &hs.random, hs.serverHandshake[:d.Size()])
 }
 
 // deriveApplication makes the application secrets, after the server's Finished.
@@ -83,7 +83,7 @@ func (hs *handshake13) deriveApplication() error {
 		{keyLogServerApplication, &hs.serverApplication},
 		{keyLogExporter, &hs.c.exporter},
 	} {
-		if err := hs.logKey(l.label, &hs.random, l.secret); err != nil {
+		if err := hs.logKey(l.label, &hs.random, l.secret[:d.Size()]); err != nil {
 			return err
 		}
 	}

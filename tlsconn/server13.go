@@ -33,6 +33,8 @@ func (hs *server13) kept() int { return len(hs.helloRaw) + hs.parties.kept() }
 
 // step implements machine.
 func (hs *server13) step(m message) (State, error) {
+	// The other states are of other machines, and end below.
+	//exhaustive:ignore
 	switch hs.c.state {
 	case StateSelectParameters:
 		return hs.selectParameters()
@@ -58,9 +60,6 @@ func (hs *server13) step(m message) (State, error) {
 		return hs.readClientCertificateVerify(m)
 	case StateExpectClientFinished:
 		return hs.readClientFinished(m)
-	case StateExpectClientHello, StateAwaitInspection, StateAwaitSession, StateSendClientHello, StateExpectServerHello, StateExpectSecondServerHello,
-		StateExpectEncryptedExtensions, StateExpectCertificateOrRequest, StateExpectServerFinished,
-		StateSendClientCertificate, StateSendClientFinished, StateAwaitFlush, StateConnected, StateFailed:
 	}
 	return hs.c.state, fmt.Errorf("internal: step of a server in state %v", hs.c.state)
 }
@@ -74,7 +73,7 @@ func (hs *server13) selectParameters() (State, error) {
 	// skips it, until records open again or a second ClientHello comes.
 	hs.c.in.skipping = hs.hello.Has(wire.ExtEarlyData)
 	p, _ := hs.c.config.prepare() // its error was told when the Conn was made
-	suite := p.selectSuite(hs.hello.CipherSuites)
+	suite := p.selectSuite(p.suites, hs.hello.CipherSuites, anySuite)
 	if suite == nil {
 		return 0, abort(AlertHandshakeFailure, "client_hello: no cipher suite in common")
 	}

@@ -13,6 +13,10 @@ func (hs *client13) readServerHello(m message) (State, error) {
 	if err := sh.Unmarshal(m.body()); err != nil {
 		return 0, decodeError(err)
 	}
+	p, _ := hs.c.config.prepare()
+	if sh.SupportedVersion == 0 && hs.retrySuite == nil && !sh.IsHelloRetryRequest() && p.minVersion == tls.VersionTLS12 {
+		return hs.become12(m, &sh)
+	}
 	suite, err := hs.checkServerHello(&sh)
 	if err != nil {
 		return 0, err
@@ -79,10 +83,8 @@ func (hs *client13) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 		return nil, abort(AlertIllegalParameter, "%s: no supported_versions after a hello_retry_request", name)
 	}
 	if sh.SupportedVersion == 0 {
-		tail := [8]byte(sh.Random[24:])
-		if tail == wire.DowngradeTLS12 || tail == wire.DowngradeTLS11 {
-			// RFC 8446 4.1.3: the server can do TLS 1.3, so somebody took our offer out.
-			return nil, abort(AlertIllegalParameter, "server_hello: downgrade sentinel in random, from a server that knows TLS 1.3")
+		if isDowngrade(sh.Random) {
+			return nil, abortDowngrade()
 		}
 		return nil, abort(AlertProtocolVersion, "server_hello: the server has no TLS 1.3, only %s", tls.VersionName(sh.LegacyVersion))
 	}
@@ -93,7 +95,7 @@ func (hs *client13) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 	if sh.LegacyVersion != tls.VersionTLS12 {
 		return nil, abort(AlertIllegalParameter, "%s: legacy_version is %#04x", name, sh.LegacyVersion)
 	}
-	if string(sh.SessionID) != string(hs.sessionID[:]) {
+	if string(sh.SessionID) != string(hs.hello.SessionID) {
 		return nil, abort(AlertIllegalParameter, "%s: legacy_session_id_echo is not ours", name)
 	}
 	if sh.CompressionMethod != 0 {
@@ -121,6 +123,29 @@ func (hs *client13) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 		return nil, abort(AlertMissingExtension, "server_hello: no key_share")
 	}
 	return suite, nil
+}
+
+// isDowngrade tells whether a server that knows TLS 1.3 says that it chose less. RFC
+// 8446 4.1.3: then somebody took our offer out.
+func isDowngrade(random [32]byte) bool {
+	tail := [8]byte(random[24:])
+	return tail == wire.DowngradeTLS12 || tail == wire.DowngradeTLS11
+}
+
+func abortDowngrade() error {
+	return abort(AlertIllegalParameter, "server_hello: downgrade sentinel in random, from a server that knows TLS 1.3")
+}
+
+// become12 hands over to the machine of TLS 1.2, which the server has chosen.
+func (hs *client13) become12(m message, sh *wire.ServerHello) (State, error) {
+	p, _ := hs.c.config.prepare()
+	if p.maxVersion == tls.VersionTLS13 && isDowngrade(sh.Random) {
+		return 0, abortDowngrade()
+	}
+	hs.shares = nil
+	next := newClient12(hs)
+	hs.c.hs = next
+	return next.readServerHello(m)
 }
 
 // What may stand in each of the server's messages (RFC 8446 4.2's table).

@@ -115,12 +115,42 @@ func (hs *serverStart) awaitInspection() (State, error) {
 	return hs.chooseVersion()
 }
 
-// chooseVersion hands over to the machine of the version. RFC 8446 4.2.1:
-// supported_versions alone decides; without it the client has at most TLS 1.2.
+// chooseVersion hands over to the machine of the version: the highest that both
+// speak. RFC 8446 4.2.1: supported_versions alone decides; without it the client has
+// at most TLS 1.2.
 func (hs *serverStart) chooseVersion() (State, error) {
-	if !slices.Contains(hs.hello.SupportedVersions, tls.VersionTLS13) {
-		return 0, abort(AlertProtocolVersion, "client_hello: no TLS 1.3 in supported_versions")
+	p, _ := hs.c.config.prepare() // its error was told when the Conn was made
+	offers := func(version uint16) bool {
+		if version < p.minVersion || version > p.maxVersion {
+			return false
+		}
+		if hs.hello.Has(wire.ExtSupportedVersions) {
+			return slices.Contains(hs.hello.SupportedVersions, version)
+		}
+		return version == tls.VersionTLS12 && hs.hello.LegacyVersion >= tls.VersionTLS12
 	}
-	hs.c.hs = newServer13(hs)
+	switch {
+	case offers(tls.VersionTLS13):
+		hs.c.hs = newServer13(hs)
+	case offers(tls.VersionTLS12):
+		// RFC 7507 3: the client could do more, and so can we: somebody has taken it out.
+		if p.maxVersion > tls.VersionTLS12 && slices.Contains(hs.hello.CipherSuites, wire.FallbackSCSV) {
+			return 0, abort(AlertInappropriateFallback, "client_hello: TLS_FALLBACK_SCSV below our version")
+		}
+		hs.c.hs = newServer12(hs)
+	default:
+		return 0, abort(AlertProtocolVersion, "client_hello: no %s", p.versions())
+	}
 	return StateSelectParameters, nil
+}
+
+// versions names the versions that are spoken.
+func (p *prepared) versions() string {
+	switch {
+	case p.minVersion == tls.VersionTLS13:
+		return "TLS 1.3 in supported_versions"
+	case p.maxVersion == tls.VersionTLS12:
+		return "TLS 1.2"
+	}
+	return "TLS 1.2 or 1.3"
 }

@@ -20,6 +20,8 @@ type session struct {
 	lifetime      time.Duration // of the ticket, from created; whole seconds
 	ageAdd        uint32
 
+	extended bool // of TLS 1.2: with extended_master_secret (RFC 7627)
+
 	// What the ticket is bound to.
 	serverName, protocol, scope string
 	clientAuth                  tls.ClientAuthType // the server's policy; a client's is 0
@@ -54,6 +56,7 @@ func (s *session) fresh(now time.Time) bool {
 type Session struct {
 	session
 	ticket []byte // 1 to 2^16-1 bytes (RFC 8446 4.6.1)
+	id     []byte // of TLS 1.2, the name that the server gave the session instead of a ticket
 }
 
 // SessionCache keeps a client's sessions between connections. One may serve any

@@ -37,7 +37,11 @@ func (s *session) append(b []byte) []byte {
 	b = appendString(b, s.serverName)
 	b = appendString(b, s.protocol)
 	b = appendString(b, s.scope)
-	b = append(b, byte(s.clientAuth))
+	policy := byte(s.clientAuth)
+	if s.extended {
+		policy |= extendedBit
+	}
+	b = append(b, policy)
 	b = appendStrings(b, s.chain)
 	b = appendString(b, s.ocsp)
 	return appendStrings(b, s.scts)
@@ -90,6 +94,9 @@ func parseSession(b []byte) (*session, error) {
 	return s, nil
 }
 
+// extendedBit stands beside clientAuth for session.extended.
+const extendedBit = 0x80
+
 // sessionReader decodes from b, of which the results are parts. After the first
 // error it yields nothing.
 type sessionReader struct {
@@ -112,6 +119,8 @@ func (r *sessionReader) session(s *session) {
 		r.refuse("psk", "%d bytes", n)
 	} else if known := suiteByID(s.suite); known != nil && known.hash.Size() != n {
 		r.refuse("psk", "%d bytes, the suite's hash has %d", n, known.hash.Size())
+	} else if s.version == tls.VersionTLS12 && n != 48 {
+		r.refuse("psk", "%d bytes, a master secret has 48", n)
 	}
 	s.created = r.time("created")
 	s.authenticated = r.time("authenticated")
@@ -123,7 +132,12 @@ func (r *sessionReader) session(s *session) {
 	s.serverName = string(r.string("server name"))
 	s.protocol = string(r.string("protocol"))
 	s.scope = string(r.string("scope"))
-	s.clientAuth = tls.ClientAuthType(r.number("client auth", 1))
+	policy := r.number("client auth", 1)
+	s.extended = policy&extendedBit != 0
+	if s.extended && s.version != tls.VersionTLS12 {
+		r.refuse("client auth", "extended_master_secret is of TLS 1.2")
+	}
+	s.clientAuth = tls.ClientAuthType(policy &^ extendedBit)
 	if s.clientAuth > tls.RequireAndVerifyClientCert {
 		r.refuse("client auth", "%d is unknown", int(s.clientAuth))
 	}
@@ -210,11 +224,11 @@ func (r *sessionReader) end() error {
 // what is sent on the connections that are resumed with it. Its format is that of
 // this version of the package; another version may refuse it.
 func (s *Session) MarshalBinary() ([]byte, error) {
-	if len(s.ticket) == 0 {
+	if len(s.ticket)+len(s.id) == 0 {
 		return nil, errors.New("tlsconn: session: it is the zero value")
 	}
-	b := s.append(make([]byte, 0, s.size()+4+len(s.ticket)))
-	return appendString(b, s.ticket), nil
+	b := s.append(make([]byte, 0, s.size()+4+len(s.ticket)+4+len(s.id)))
+	return appendString(appendString(b, s.ticket), s.id), nil
 }
 
 // UnmarshalBinary implements encoding.BinaryUnmarshaler. It makes a new Session
@@ -226,8 +240,12 @@ func (s *Session) UnmarshalBinary(data []byte) error {
 	var decoded Session
 	r.session(&decoded.session)
 	decoded.ticket = r.string("ticket")
-	if n := len(decoded.ticket); n == 0 || n > math.MaxUint16 { // RFC 8446 4.6.1
+	decoded.id = r.string("id")
+	if n := len(decoded.ticket); (n == 0) == (len(decoded.id) == 0) || n > math.MaxUint16 { // RFC 8446 4.6.1
 		r.refuse("ticket", "%d bytes", n)
+	}
+	if n := len(decoded.id); n > 32 || n > 0 && decoded.version != tls.VersionTLS12 { // RFC 5246 7.4.1.2
+		r.refuse("id", "%d bytes", n)
 	}
 	if err := r.end(); err != nil {
 		return fmt.Errorf("tlsconn: %w", err)

@@ -219,7 +219,7 @@ func TestATicketIsNeitherEmptyNorTooLong(t *testing.T) {
 		t.Error("the zero value was encoded")
 	}
 	for _, n := range []int{0, 1 << 16} {
-		b := appendString(testSession().append(nil), make([]byte, n))
+		b := appendString(appendString(testSession().append(nil), make([]byte, n)), []byte(nil))
 		if err := new(Session).UnmarshalBinary(b); err == nil || !strings.Contains(err.Error(), "ticket") {
 			t.Errorf("of %d bytes: %v", n, err)
 		}

@@ -55,15 +55,15 @@ func schemesOfRFC(codes []uint16) []tls.SignatureScheme {
 	return schemes
 }
 
-// schemeHash returns the hash of a signature scheme of TLS 1.3; 0 for Ed25519,
+// schemeHash returns the hash of a signature scheme; 0 for Ed25519,
 // which hashes by itself.
 func schemeHash(s tls.SignatureScheme) crypto.Hash {
 	switch s {
-	case tls.ECDSAWithP256AndSHA256, tls.PSSWithSHA256:
+	case tls.ECDSAWithP256AndSHA256, tls.PSSWithSHA256, tls.PKCS1WithSHA256:
 		return crypto.SHA256
-	case tls.ECDSAWithP384AndSHA384, tls.PSSWithSHA384:
+	case tls.ECDSAWithP384AndSHA384, tls.PSSWithSHA384, tls.PKCS1WithSHA384:
 		return crypto.SHA384
-	case tls.ECDSAWithP521AndSHA512, tls.PSSWithSHA512:
+	case tls.ECDSAWithP521AndSHA512, tls.PSSWithSHA512, tls.PKCS1WithSHA512:
 		return crypto.SHA512
 	}
 	return 0
@@ -101,6 +101,42 @@ func schemesOf(pub crypto.PublicKey) (schemes []tls.SignatureScheme, err error) 
 		return nil, errors.New("keys of an unknown algorithm are not supported")
 	}
 	return nil, fmt.Errorf("keys of type %T are not supported", pub)
+}
+
+// isPSS and isPKCS1 tell the two kinds of RSA signatures.
+func isPSS(s tls.SignatureScheme) bool {
+	return s == tls.PSSWithSHA256 || s == tls.PSSWithSHA384 || s == tls.PSSWithSHA512
+}
+
+func isPKCS1(s tls.SignatureScheme) bool {
+	return s == tls.PKCS1WithSHA256 || s == tls.PKCS1WithSHA384 || s == tls.PKCS1WithSHA512
+}
+
+// schemesOf12 lists the schemes that a key can sign with in TLS 1.2, the best first:
+// those of TLS 1.3, then ECDSA with the hash of another curve (RFC 5246 7.4.1.4.1
+// binds the hash to nothing), and RSA's older padding.
+func schemesOf12(pub crypto.PublicKey) []tls.SignatureScheme {
+	schemes, _ := schemesOf(pub)
+	var more []tls.SignatureScheme
+	switch pub := pub.(type) {
+	case *ecdsa.PublicKey:
+		if len(schemes) > 0 {
+			more = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512}
+		}
+	case *rsa.PublicKey:
+		for _, s := range []tls.SignatureScheme{tls.PKCS1WithSHA256, tls.PKCS1WithSHA384, tls.PKCS1WithSHA512} {
+			// RFC 8017 9.2: the DigestInfo, its header of 19 bytes, and 11 of padding.
+			if pub.Size() >= schemeHash(s).Size()+19+11 {
+				more = append(more, s)
+			}
+		}
+	}
+	for _, s := range more {
+		if !slices.Contains(schemes, s) {
+			schemes = append(schemes, s)
+		}
+	}
+	return schemes
 }
 
 // isSlow tells whether a signature takes so long that an event loop had better
@@ -149,7 +185,7 @@ func sign(key crypto.Signer, scheme tls.SignatureScheme, message []byte) ([]byte
 	if h == 0 {
 		return key.Sign(rand.Reader, message, opts)
 	}
-	if _, ok := key.Public().(*rsa.PublicKey); ok {
+	if isPSS(scheme) {
 		opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: h}
 	}
 	d := h.New()
@@ -160,13 +196,16 @@ func sign(key crypto.Signer, scheme tls.SignatureScheme, message []byte) ([]byte
 // verifySignature checks the peer's CertificateVerify. A scheme that was not
 // offered or does not fit the key is illegal_parameter (RFC 8446 4.4.3), a wrong
 // signature decrypt_error.
-func verifySignature(pub crypto.PublicKey, scheme tls.SignatureScheme, offered []uint16, message, signature []byte) error {
+func verifySignature(version uint16, pub crypto.PublicKey, scheme tls.SignatureScheme, offered []uint16, message, signature []byte) error {
 	if !slices.Contains(offered, uint16(scheme)) {
 		// Before the key is looked at, which may well be of the scheme that is not ours.
 		return abort(AlertIllegalParameter, "certificate_verify: algorithm %#04x was not offered", uint16(scheme))
 	}
 	fit, err := schemesOf(pub)
-	if err != nil {
+	if version == tls.VersionTLS12 {
+		fit = schemesOf12(pub)
+	}
+	if err != nil && len(fit) == 0 {
 		return abort(AlertUnsupportedCertificate, "certificate: %w", err)
 	}
 	if !slices.Contains(fit, scheme) {
@@ -186,6 +225,10 @@ func verifySignature(pub crypto.PublicKey, scheme tls.SignatureScheme, offered [
 	case ed25519.PublicKey:
 		ok = ed25519.Verify(pub, digest, signature)
 	case *rsa.PublicKey:
+		if isPKCS1(scheme) {
+			ok = rsa.VerifyPKCS1v15(pub, h, digest, signature) == nil
+			break
+		}
 		opts := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: h}
 		ok = rsa.VerifyPSS(pub, h, digest, signature, opts) == nil
 	}

@@ -1,6 +1,10 @@
 package tlsconn
 
-import "github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+import (
+	"crypto/tls"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+)
 
 // State says what a connection awaits, or what it does next. A state either
 // consumes a message, or waits for something outside of the engine, or is a step
@@ -27,6 +31,10 @@ const (
 	StateSendServerFinished
 	// StateExpectClientFinished awaits the end of the client's last flight.
 	StateExpectClientFinished
+	// StateSendServerHelloDone ends the server's first flight of TLS 1.2.
+	StateSendServerHelloDone
+	// StateExpectClientKeyExchange awaits the client's share of TLS 1.2.
+	StateExpectClientKeyExchange
 )
 
 // The states of a client, in the order of a handshake.
@@ -51,6 +59,18 @@ const (
 	StateSendClientFinished
 	// StateAwaitFlush waits until the transport has taken the client's last flight.
 	StateAwaitFlush
+	// StateExpectStatusOrKeyExchange awaits CertificateStatus or ServerKeyExchange of TLS 1.2.
+	StateExpectStatusOrKeyExchange
+	// StateExpectServerKeyExchange awaits the server's share of TLS 1.2.
+	StateExpectServerKeyExchange
+	// StateExpectRequestOrDone awaits CertificateRequest or ServerHelloDone of TLS 1.2.
+	StateExpectRequestOrDone
+	// StateExpectServerHelloDone awaits the end of the server's first flight of TLS 1.2.
+	StateExpectServerHelloDone
+	// StateSendClientKeyExchange makes the shared secret of TLS 1.2.
+	StateSendClientKeyExchange
+	// StateExpectNewSessionTicket awaits the ticket that a server of TLS 1.2 has announced.
+	StateExpectNewSessionTicket
 )
 
 // The states of both.
@@ -65,6 +85,9 @@ const (
 	StateAwaitVerification
 	// StateExpectCertificateVerify awaits the proof that the peer has the key.
 	StateExpectCertificateVerify
+	// StateExpectChangeCipherSpec awaits the record after which a peer of TLS 1.2 protects
+	// what it sends.
+	StateExpectChangeCipherSpec
 	// StateConnected: the handshake is complete. Messages after it are consumed here.
 	StateConnected
 	// StateFailed: an error sticks.
@@ -78,6 +101,15 @@ var stateNames = map[State]string{
 	StateSelectParameters:           "selectParameters",
 	StateAwaitTicket:                "awaitTicket",
 	StateAwaitSession:               "awaitSession",
+	StateSendServerHelloDone:        "sendServerHelloDone",
+	StateExpectClientKeyExchange:    "expectClientKeyExchange",
+	StateExpectStatusOrKeyExchange:  "expectStatusOrKeyExchange",
+	StateExpectServerKeyExchange:    "expectServerKeyExchange",
+	StateExpectRequestOrDone:        "expectRequestOrDone",
+	StateExpectServerHelloDone:      "expectServerHelloDone",
+	StateSendClientKeyExchange:      "sendClientKeyExchange",
+	StateExpectNewSessionTicket:     "expectNewSessionTicket",
+	StateExpectChangeCipherSpec:     "expectChangeCipherSpec",
 	StateSendClientCertificate:      "sendClientCertificate",
 	StateSendHelloRetryRequest:      "sendHelloRetryRequest",
 	StateExpectSecondClientHello:    "expectSecondClientHello",
@@ -111,7 +143,7 @@ func (s State) String() string {
 
 // accepts lists the messages that a state consumes; none for a state that works
 // or waits. The driver refuses every other message before a handler sees it.
-func (s State) accepts(role Role) []wire.MessageType {
+func (s State) accepts(role Role, version uint16) []wire.MessageType {
 	switch s {
 	case StateExpectClientHello, StateExpectSecondClientHello:
 		return clientHelloOnly
@@ -127,12 +159,32 @@ func (s State) accepts(role Role) []wire.MessageType {
 		return certificateOnly
 	case StateExpectCertificateVerify:
 		return certificateVerifyOnly
+	case StateExpectClientKeyExchange:
+		return clientKeyExchangeOnly
+	case StateExpectStatusOrKeyExchange:
+		return statusOrKeyExchange
+	case StateExpectServerKeyExchange:
+		return serverKeyExchangeOnly
+	case StateExpectRequestOrDone:
+		return requestOrDone
+	case StateExpectServerHelloDone:
+		return serverHelloDoneOnly
+	case StateExpectNewSessionTicket:
+		return newSessionTicketOnly
+	case StateExpectChangeCipherSpec:
+		return noMessage
 	case StateConnected:
-		if role == RoleServer {
+		switch {
+		case role == RoleServer && version == tls.VersionTLS12:
+			return afterHandshake12Server
+		case role == RoleServer:
 			return afterHandshakeServer
+		case version == tls.VersionTLS12:
+			return afterHandshake12Client
 		}
 		return afterHandshakeClient
-	case StateAwaitInspection, StateSelectParameters, StateAwaitTicket, StateAwaitSession, StateSendClientCertificate,
+	case StateSendServerHelloDone, StateSendClientKeyExchange,
+		StateAwaitInspection, StateSelectParameters, StateAwaitTicket, StateAwaitSession, StateSendClientCertificate,
 		StateSendHelloRetryRequest, StateAwaitCertificate, StateSendServerHello, StateAwaitSignature,
 		StateSendServerFinished, StateSendClientHello, StateAwaitVerification, StateSendClientFinished,
 		StateAwaitFlush, StateFailed:
@@ -148,9 +200,18 @@ var (
 	certificateOrRequest    = []wire.MessageType{wire.TypeCertificateRequest, wire.TypeCertificate}
 	certificateOnly         = []wire.MessageType{wire.TypeCertificate}
 	certificateVerifyOnly   = []wire.MessageType{wire.TypeCertificateVerify}
+	clientKeyExchangeOnly   = []wire.MessageType{wire.TypeClientKeyExchange}
+	statusOrKeyExchange     = []wire.MessageType{wire.TypeCertificateStatus, wire.TypeServerKeyExchange}
+	serverKeyExchangeOnly   = []wire.MessageType{wire.TypeServerKeyExchange}
+	requestOrDone           = []wire.MessageType{wire.TypeCertificateRequest, wire.TypeServerHelloDone}
+	serverHelloDoneOnly     = []wire.MessageType{wire.TypeServerHelloDone}
+	newSessionTicketOnly    = []wire.MessageType{wire.TypeNewSessionTicket}
+	noMessage               = []wire.MessageType{} // but a record of another type
+	afterHandshake12Server  = []wire.MessageType{wire.TypeClientHello}
+	afterHandshake12Client  = []wire.MessageType{wire.TypeHelloRequest}
 	afterHandshakeServer    = []wire.MessageType{wire.TypeKeyUpdate}
 	afterHandshakeClient    = []wire.MessageType{wire.TypeKeyUpdate, wire.TypeNewSessionTicket}
 )
 
 // consumesMessage tells whether the state needs a message to go on.
-func (s State) consumesMessage() bool { return s.accepts(RoleServer) != nil }
+func (s State) consumesMessage() bool { return s.accepts(RoleServer, tls.VersionTLS13) != nil }

@@ -1,5 +1,7 @@
 package tlsconn
 
+import "crypto/tls"
+
 // TrafficSecrets is what protects an established connection at one moment: whoever
 // has it can read and forge both directions. See Conn.TrafficSecrets.
 type TrafficSecrets struct {
@@ -18,9 +20,10 @@ type TrafficSecrets struct {
 // TrafficKeys is the protection of one direction.
 type TrafficKeys struct {
 	// Secret is the traffic secret (RFC 8446 7.2), from which a KeyUpdate derives the
-	// next one.
+	// next one; nil in TLS 1.2.
 	Secret []byte
-	// Key and IV are the AEAD's key and its write_iv of 12 bytes (7.3). Of AES-GCM's
+	// Key and IV are the AEAD's key and its write_iv, of 12 bytes (7.3); of AES-GCM in TLS
+	// 1.2 the four bytes of the salt (RFC 5288 3). Of AES-GCM's
 	// IV Linux calls the first four bytes salt, and the others iv.
 	Key, IV []byte
 	// Sequence is the record's sequence number (5.3), Linux's rec_seq as a number.
@@ -62,6 +65,14 @@ func (c *Conn) TrafficSecrets() (TrafficSecrets, error) {
 
 func (c *Conn) trafficKeys(h *halfConn) TrafficKeys {
 	s := c.facts.suite
+	if s.version == tls.VersionTLS12 {
+		n := s.aead.KeyLen()
+		return TrafficKeys{
+			Key:      append([]byte(nil), h.secret[:n]...),
+			IV:       append([]byte(nil), h.secret[n:n+s.aead.IVLen12()]...),
+			Sequence: h.seq,
+		}
+	}
 	k := TrafficKeys{
 		Secret:   append([]byte(nil), h.secret[:s.hash.Size()]...),
 		Key:      make([]byte, s.aead.KeyLen()),

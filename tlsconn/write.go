@@ -1,6 +1,7 @@
 package tlsconn
 
 import (
+	"crypto/tls"
 	"io"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
@@ -87,7 +88,7 @@ func (c *Conn) sealFrom(source io.Reader) (n int, err error) {
 	if c.out.content() == record.MaxPlaintext {
 		c.renewKey()
 		rec := c.room(record.MaxPlaintext + c.out.overhead())
-		n, err = source.Read(rec[record.HeaderLen : record.HeaderLen+record.MaxPlaintext])
+		n, err = source.Read(rec[c.out.prefix() : c.out.prefix()+record.MaxPlaintext])
 		if n > 0 {
 			c.seal(rec[:n+c.out.overhead()], n, record.ApplicationData)
 		}
@@ -144,7 +145,7 @@ func (c *Conn) makeRoom(n int) error {
 
 // renewKey changes the sending key before the AEAD's limit on its use.
 func (c *Conn) renewKey() {
-	if c.out.seq >= c.keyLimit() {
+	if c.out.seq >= c.keyLimit() && c.version() == tls.VersionTLS13 {
 		// RFC 8446 5.5: "MUST ... do a key update as described in Section 4.6.3 prior to
 		// reaching these limits".
 		c.queueKeyUpdate(false)
@@ -184,6 +185,8 @@ func (c *Conn) KeyUpdate(requestPeer bool) error {
 		return c.out.err
 	case c.state != StateConnected:
 		return ErrHandshakeIncomplete
+	case c.version() == tls.VersionTLS12:
+		return ErrNoKeyUpdate
 	}
 	if err := c.makeRoom(keyUpdateLen); err != nil {
 		return err

@@ -1,0 +1,124 @@
+package tlsconn
+
+import (
+	"crypto/rsa"
+	"crypto/tls"
+	"slices"
+	"time"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
+)
+
+// checkKeyKind refuses a certificate whose key is not of the kind that the suite names.
+func (hs *client12) checkKeyKind() error {
+	_, isRSA := hs.peer.Certificates[0].PublicKey.(*rsa.PublicKey)
+	if isRSA != hs.c.facts.suite.rsa {
+		return abort(AlertIllegalParameter, "certificate: its key is not of the kind that the cipher suite names")
+	}
+	return nil
+}
+
+func (hs *client12) readCertificateRequest(m message) (State, error) {
+	var cr wire.CertificateRequest12
+	if err := cr.Unmarshal(m.body()); err != nil {
+		return 0, decodeError(err)
+	}
+	ask := &certificateAsk{schemes: slices.Clone(cr.SignatureAlgorithms), types: slices.Clone(cr.CertificateTypes)}
+	for _, name := range cr.CertificateAuthorities {
+		ask.authorities = append(ask.authorities, slices.Clone(name))
+	}
+	hs.request = ask
+	hs.log(m.raw)
+	return StateExpectServerHelloDone, nil
+}
+
+// awaitCertificate chooses the certificate to show.
+func (hs *client12) awaitCertificate() (State, error) {
+	ok, err := hs.clientCertificate(hs.request, tls.VersionTLS12, hs.able())
+	if !ok || err != nil {
+		return StateAwaitCertificate, err
+	}
+	return StateSendClientCertificate, nil
+}
+
+// able tells which certificates the server accepts: by the scheme, and by the kind of
+// key that certificate_types names (RFC 5246 7.4.4, RFC 8422 5.5).
+func (hs *client12) able() able {
+	accepts := able12(knownSchemes(hs.request.schemes))
+	return func(c *certificate) (tls.SignatureScheme, bool) {
+		kind := byte(wire.ClientCertificateECDSASign)
+		if c.isRSA() {
+			kind = wire.ClientCertificateRSASign
+		}
+		if !slices.Contains(hs.request.types, kind) {
+			return 0, false
+		}
+		return accepts(c)
+	}
+}
+
+// sendClientCertificate answers the server's request, with no certificate if need be.
+func (hs *client12) sendClientCertificate() (State, error) {
+	var m wire.Certificate12
+	if hs.cert != nil {
+		m.Certificates = hs.cert.chain
+	} else {
+		hs.stopLogging()
+	}
+	return StateSendClientKeyExchange, hs.say(m.Append(hs.flight))
+}
+
+// readNewSessionTicket takes the ticket that was announced (RFC 5077 3.3).
+func (hs *client12) readNewSessionTicket(m message) (State, error) {
+	var t wire.NewSessionTicket12
+	if err := t.Unmarshal(m.body()); err != nil {
+		return 0, decodeError(err)
+	}
+	hs.log(m.raw)
+	hs.issued, hs.lifetime = slices.Clone(t.Ticket), time.Duration(t.LifetimeHint)*time.Second
+	return StateExpectChangeCipherSpec, nil
+}
+
+// finish leaves the session with Config.Sessions, and the rest with the connection.
+func (hs *client12) finish() {
+	hs.complete()
+	p, _ := hs.c.config.prepare()
+	if hs.c.config.Sessions == nil || p.sessionKey == "" {
+		return
+	}
+	f := &hs.c.facts
+	now := p.now()
+	s := &Session{ticket: hs.issued, session: session{
+		version:       tls.VersionTLS12,
+		suite:         f.suite.id,
+		psk:           slices.Clone(hs.master[:]),
+		extended:      hs.extended,
+		created:       now,
+		authenticated: now,
+		lifetime:      maxTicketLifetime,
+		serverName:    f.serverName,
+		protocol:      f.protocol,
+		scope:         p.clientScope,
+		chain:         hs.chain,
+		ocsp:          hs.evidence.OCSPResponse,
+		scts:          hs.evidence.SignedCertificateTimestamps,
+	}}
+	if hs.lifetime > 0 {
+		s.lifetime = min(hs.lifetime, maxTicketLifetime)
+	}
+	if hs.session != nil {
+		s.authenticated = hs.session.authenticated
+	}
+	switch {
+	case len(hs.issued) > 0:
+	case hs.session != nil:
+		// A session of TLS 1.2 goes on being good: the cache gets it back.
+		s.created, s.lifetime = hs.session.created, hs.session.lifetime
+		s.ticket, s.id = hs.ticket, hs.id
+	case len(hs.sessionID) > 0:
+		s.id = hs.sessionID
+	default:
+		return
+	}
+	hs.c.config.Sessions.PutSession(p.sessionKey, s)
+}
