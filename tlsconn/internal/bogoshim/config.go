@@ -56,6 +56,13 @@ func (x *connection) commonConfig() *tlsconn.Config {
 		FallbackSCSV:        s.fallbackSCSV,
 		MaxCertificateBytes: s.maxCertList,
 	}
+	config.MinVersion, config.MaxVersion = tls.VersionTLS12, tls.VersionTLS13
+	if !s.allows(tls.VersionTLS12) {
+		config.MinVersion = tls.VersionTLS13
+	}
+	if !s.allows(tls.VersionTLS13) {
+		config.MaxVersion = tls.VersionTLS12
+	}
 	x.installVerification(config)
 	return config
 }

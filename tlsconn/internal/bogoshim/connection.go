@@ -64,9 +64,6 @@ func (p *process) connect(set *settings, resumes bool) error {
 	if err != nil {
 		// The alert may still be pending. Its peer may be gone, which is no news.
 		_ = x.drive("flush", x.conn.Flush)
-		if x.older(err) {
-			err = unimplemented("the peer needs TLS 1.2 or before: %v", err)
-		}
 	}
 	if cerr := x.conn.Close(); cerr != nil {
 		return broken("close: %v", cerr)

@@ -55,9 +55,6 @@ func (x *connection) expectNegotiated(state *tlsconn.ConnectionState) error {
 		return errors.New("expected a HelloRetryRequest")
 	case s.expectNoHRR && state.HelloRetryRequest:
 		return errors.New("unexpected HelloRetryRequest")
-	// TLS 1.3 has by design what these extensions added to TLS 1.2.
-	case (s.expectExtendedMasterSecret || s.expectReneg) && state.Version < tls.VersionTLS13:
-		return errors.New("expected extended_master_secret or renegotiation_info")
 	}
 	return nil
 }
