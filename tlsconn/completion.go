@@ -35,10 +35,18 @@ func (c *Completion[T]) finish(value T, err error) bool {
 		return false
 	}
 	c.value, c.err = value, err
-	if phase(c.phase.Swap(uint32(phaseEnded))) == phaseWaiting && c.wake != nil {
-		c.wake()
+	for {
+		was := phase(c.phase.Load())
+		if was == phaseAbandoned {
+			return true // and stays so: nobody will take it
+		}
+		if c.phase.CompareAndSwap(uint32(was), uint32(phaseEnded)) {
+			if was == phaseWaiting && c.wake != nil {
+				c.wake()
+			}
+			return true
+		}
 	}
-	return true
 }
 
 // take returns the answer once it is there (ok), and ends the operation.

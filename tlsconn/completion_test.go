@@ -379,3 +379,28 @@ func TestCompletionTakesOneAnswer(t *testing.T) {
 		t.Errorf("%+v", failed)
 	}
 }
+
+// Who asks whether its work is still wanted hears the same after it has answered.
+func TestAbandonedStays(t *testing.T) {
+	p := newSuspended(t)
+	var kept *Completion[[]byte]
+	p.untilApp()
+	kept = p.server.conn.hs.(*server13).signing
+	_ = p.server.conn.Close()
+	if !kept.Abandoned() || !kept.Complete(nil) || !kept.Abandoned() || kept.Complete(nil) {
+		t.Error("an answer after Close changes what Abandoned says, or counts twice")
+	}
+}
+
+func TestTicketKeysWithoutAClockGoByTheWallClock(t *testing.T) {
+	keys := NewTicketKeys(nil)
+	ticket, err := keys.SealTicket([]byte("state"))
+	if err != nil || len(ticket) == 0 {
+		t.Fatalf("%d bytes, %v", len(ticket), err)
+	}
+	c := new(Completion[[]byte])
+	keys.OpenTicket(ticket, c)
+	if string(c.value) != "state" {
+		t.Errorf("opened %q", c.value)
+	}
+}

@@ -211,6 +211,7 @@ func (c *Conn) Close() error {
 	c.ws.clearKeys(&c.out.halfConn)
 	clear(c.exporter[:])
 	c.in.receiver.clear()
+	c.in.receiver = nil
 	return nil
 }
 
@@ -254,6 +255,7 @@ func (c *Conn) end(err error) {
 	c.ws.clearKeys(&c.out.halfConn)
 	clear(c.exporter[:])
 	c.in.receiver.clear()
+	c.in.receiver = nil
 }
 
 // dropHandshake clears the handshake's secrets and abandons its task.

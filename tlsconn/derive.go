@@ -14,6 +14,9 @@ import (
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
 )
 
+// wallClock is the clock of who does not give another one.
+var wallClock = time.Now
+
 // prepared is what is derived from a Config once and shared, read-only, by all
 // of its connections.
 type prepared struct {
@@ -50,7 +53,7 @@ func (cfg *Config) derive() error {
 	p := &cfg.prepared
 	p.now = cfg.Time
 	if p.now == nil {
-		p.now = time.Now
+		p.now = wallClock
 	}
 	if err := p.chooseVersions(cfg.MinVersion, cfg.MaxVersion); err != nil {
 		return err

@@ -71,9 +71,14 @@ type ticketKey struct {
 }
 
 // NewTicketKeys returns TicketKeys that make a random key by the time of now
-// (time.Now, say), another one every 24 hours, and drop each seven days after it
+// (nil means time.Now), another one every 24 hours, and drop each seven days after it
 // has sealed its last ticket. The keys die with the process.
-func NewTicketKeys(now func() time.Time) *TicketKeys { return &TicketKeys{now: now} }
+func NewTicketKeys(now func() time.Time) *TicketKeys {
+	if now == nil {
+		now = wallClock
+	}
+	return &TicketKeys{now: now}
+}
 
 // SetKeys replaces all keys by those of the given secrets: the first seals from now
 // on, all open. Nothing changes by itself any more; who gives keys has to rotate them:
