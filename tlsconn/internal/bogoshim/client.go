@@ -30,7 +30,7 @@ func (x *connection) clientConfig(id identity) (*tlsconn.Config, error) {
 			if s.failCert {
 				return nil, errors.New("the certificate callback fails")
 			}
-			cert, err := id.choose(request.SignatureSchemes, request.AcceptableCAs)
+			cert, err := id.choose(request.Version, request.SignatureSchemes, request.AcceptableCAs)
 			if err != nil || s.async {
 				return cert, err
 			}

@@ -68,7 +68,11 @@ func (x *connection) handshake() error {
 // traffic secrets of both directions with their length, little-endian, before them.
 func (x *connection) export() error {
 	if n := x.set.exportLength; n > 0 {
-		material, err := x.conn.ExportKeyingMaterial(x.set.exportLabel, []byte(x.set.exportContext), n)
+		var context []byte
+		if x.set.useContext {
+			context = []byte(x.set.exportContext)
+		}
+		material, err := x.conn.ExportKeyingMaterial(x.set.exportLabel, context, n)
 		if err != nil {
 			return err
 		}

@@ -72,6 +72,7 @@ var flags = map[string]flag{
 	"-export-keying-material":       number(func(s *settings) *int { return &s.exportLength }),
 	"-export-label":                 text(func(s *settings) *string { return &s.exportLabel }),
 	"-export-context":               text(func(s *settings) *string { return &s.exportContext }),
+	"-use-export-context":           on(func(s *settings) *bool { return &s.useContext }),
 	"-export-traffic-secrets":       on(func(s *settings) *bool { return &s.exportTrafficSecrets }),
 	"-shim-writes-first":            on(func(s *settings) *bool { return &s.shimWritesFirst }),
 	"-shim-initial-write":           text(func(s *settings) *string { return &s.initialWrite }),
@@ -110,8 +111,6 @@ var flags = map[string]flag{
 	"-expect-secure-renegotiation":     on(func(s *settings) *bool { return &s.expectReneg }),
 	"-expect-early-data-reason":        text(func(s *settings) *string { return &s.expectEarlyDataReason }),
 
-	// In TLS 1.3 the exporter of an empty context is that of none (RFC 8446 7.5).
-	"-use-export-context": without(false),
 	// The list is of TLS 1.2's suites; BoringSSL does not configure those of TLS 1.3.
 	"-cipher": without(true),
 	// A server of this engine always has its own order.

@@ -20,6 +20,7 @@ type identity []tlsCredential
 type tlsCredential struct {
 	tls.Certificate
 	schemes     []tls.SignatureScheme // of TLS 1.3; none if its preferences leave none
+	schemes12   []tls.SignatureScheme // of TLS 1.2
 	issuerBound bool
 }
 
@@ -31,7 +32,8 @@ func (s *settings) loadIdentity(p *pending, seen *observed) (id identity, err er
 			return fmt.Errorf("credential %d: %w", number, err)
 		}
 		public := cert.PrivateKey.(interface{ Public() crypto.PublicKey }).Public()
-		id = append(id, tlsCredential{cert, schemesOf(public, cert.SupportedSignatureAlgorithms), c.issuerBound})
+		prefs := cert.SupportedSignatureAlgorithms
+		id = append(id, tlsCredential{cert, schemesOf(public, prefs), schemesOf12(public, prefs), c.issuerBound})
 		return nil
 	}
 	for i := range s.credentials {
@@ -49,7 +51,7 @@ func (s *settings) loadIdentity(p *pending, seen *observed) (id identity, err er
 func (id identity) install(config *tlsconn.Config) {
 	for i := range id {
 		switch c := &id[i]; {
-		case len(c.schemes) == 0: // the engine refuses a certificate that it can never use
+		case !c.usable(): // the engine refuses a certificate that it can never use
 		case c.issuerBound:
 			config.IssuerBound = append(config.IssuerBound, c.Certificate)
 		default:
@@ -60,8 +62,10 @@ func (id identity) install(config *tlsconn.Config) {
 
 // usable tells whether the engine can sign with any.
 func (id identity) usable() bool {
-	return slices.ContainsFunc(id, func(c tlsCredential) bool { return len(c.schemes) > 0 })
+	return slices.ContainsFunc(id, func(c tlsCredential) bool { return c.usable() })
 }
+
+func (c *tlsCredential) usable() bool { return len(c.schemes)+len(c.schemes12) > 0 }
 
 // Why no credential fits. BoringSSL fails then, as a client too, which may show
 // none (RFC 8446 4.4.2).
@@ -70,14 +74,18 @@ var (
 	errNoIssuer       = errors.New("credentials: none has an issuer that the peer names")
 )
 
-// choose returns the first credential that fits a peer which accepts schemes and
-// names authorities; nil if there is none to choose from.
-func (id identity) choose(schemes []tls.SignatureScheme, authorities [][]byte) (*tls.Certificate, error) {
+// choose returns the first credential that fits a peer which speaks version, accepts
+// schemes and names authorities; nil if there is none to choose from.
+func (id identity) choose(version uint16, schemes []tls.SignatureScheme, authorities [][]byte) (*tls.Certificate, error) {
 	var err error
 	for i := range id {
 		c := &id[i]
+		able := c.schemes
+		if version == tls.VersionTLS12 {
+			able = c.schemes12
+		}
 		switch {
-		case !slices.ContainsFunc(c.schemes, func(s tls.SignatureScheme) bool { return slices.Contains(schemes, s) }):
+		case !slices.ContainsFunc(able, func(s tls.SignatureScheme) bool { return slices.Contains(schemes, s) }):
 			err = errNoCommonScheme
 		case c.issuerBound && !c.issuedBy(authorities):
 			err = errNoIssuer

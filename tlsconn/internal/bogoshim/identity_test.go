@@ -20,24 +20,29 @@ func TestFirstCredentialThatFitsIsChosen(t *testing.T) {
 	other := tlsCredential{schemes: pss}
 	bound := tlsCredential{schemes: p256, issuerBound: true}
 	useless := tlsCredential{}
+	pkcs1 := []tls.SignatureScheme{tls.PKCS1WithSHA256}
+	old := tlsCredential{schemes12: pkcs1}
 	tests := []struct {
 		name    string
+		version uint16
 		id      identity
 		schemes []tls.SignatureScheme
 		want    int // -1 for none
 		err     error
 	}{
-		{"none to choose from", nil, p256, -1, nil},
-		{"the first of two", identity{one, other}, append(pss, p256...), 0, nil},
-		{"the only one whose scheme the peer accepts", identity{one, other}, pss, 1, nil},
-		{"no common scheme", identity{one}, pss, -1, errNoCommonScheme},
-		{"a key without a scheme of TLS 1.3", identity{useless}, pss, -1, errNoCommonScheme},
-		{"bound to an issuer that is not named", identity{bound}, p256, -1, errNoIssuer},
-		{"the one behind it", identity{bound, one}, p256, 1, nil},
+		{"none to choose from", tls.VersionTLS13, nil, p256, -1, nil},
+		{"the first of two", tls.VersionTLS13, identity{one, other}, append(pss, p256...), 0, nil},
+		{"the only one whose scheme the peer accepts", tls.VersionTLS13, identity{one, other}, pss, 1, nil},
+		{"no common scheme", tls.VersionTLS13, identity{one}, pss, -1, errNoCommonScheme},
+		{"a key without a scheme of TLS 1.3", tls.VersionTLS13, identity{useless}, pss, -1, errNoCommonScheme},
+		{"bound to an issuer that is not named", tls.VersionTLS13, identity{bound}, p256, -1, errNoIssuer},
+		{"a key that can sign in TLS 1.2 alone, in TLS 1.3", tls.VersionTLS13, identity{old}, pkcs1, -1, errNoCommonScheme},
+		{"a key that can sign in TLS 1.2 alone", tls.VersionTLS12, identity{one, old}, pkcs1, 1, nil},
+		{"the one behind it", tls.VersionTLS13, identity{bound, one}, p256, 1, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := tt.id.choose(tt.schemes, nil)
+			got, err := tt.id.choose(tt.version, tt.schemes, nil)
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("error %v, want %v", err, tt.err)
 			}

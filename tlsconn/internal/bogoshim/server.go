@@ -34,6 +34,14 @@ func (x *connection) serverConfig(id identity) *tlsconn.Config {
 	return config
 }
 
+// version is what a server negotiates with a client.
+func (s *settings) version(hello *tlsconn.ClientHello) uint16 {
+	if s.allows(tls.VersionTLS13) && slices.Contains(hello.SupportedVersions, tls.VersionTLS13) {
+		return tls.VersionTLS13
+	}
+	return tls.VersionTLS12
+}
+
 // plainServerConfig is a server's without certificates, and without the callbacks
 // that bring them.
 func (x *connection) plainServerConfig() *tlsconn.Config {
@@ -108,7 +116,7 @@ func (x *connection) chooseCertificate(id identity) func(*tlsconn.ClientHello, *
 				return nil, errors.New("the certificate callback fails")
 			}
 			if s.async && !s.inspect || !id.usable() {
-				return id.choose(hello.SignatureSchemes, nil)
+				return id.choose(s.version(hello), hello.SignatureSchemes, nil)
 			}
 			return nil, nil
 		})

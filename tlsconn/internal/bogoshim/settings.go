@@ -60,6 +60,7 @@ type settings struct {
 	// What to do once connected.
 	exportLength                       int
 	exportLabel, exportContext         string
+	useContext                         bool // an empty one is not the same as none in TLS 1.2 (RFC 5705 4)
 	exportTrafficSecrets               bool
 	shimWritesFirst, shimShutsDown     bool
 	initialWrite                       string

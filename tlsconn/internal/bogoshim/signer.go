@@ -59,6 +59,12 @@ func signerOpts(scheme tls.SignatureScheme) (crypto.SignerOpts, error) {
 		return crypto.SHA384, nil
 	case tls.ECDSAWithP521AndSHA512:
 		return crypto.SHA512, nil
+	case tls.PKCS1WithSHA256:
+		return crypto.SHA256, nil
+	case tls.PKCS1WithSHA384:
+		return crypto.SHA384, nil
+	case tls.PKCS1WithSHA512:
+		return crypto.SHA512, nil
 	case tls.PSSWithSHA256:
 		return pss(crypto.SHA256), nil
 	case tls.PSSWithSHA384:
@@ -90,6 +96,25 @@ func schemesOf(key crypto.PublicKey, prefs []tls.SignatureScheme) (schemes []tls
 			schemes = append(schemes, tls.PSSWithSHA512)
 		}
 	}
+	return preferred(schemes, prefs)
+}
+
+// schemesOf12 are what a key can sign with in TLS 1.2: with RSA's older padding too, and
+// on every curve with every hash.
+func schemesOf12(key crypto.PublicKey, prefs []tls.SignatureScheme) (schemes []tls.SignatureScheme) {
+	switch key.(type) {
+	case *ecdsa.PublicKey:
+		schemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512}
+	case *rsa.PublicKey:
+		schemes = append(schemesOf(key, nil), tls.PKCS1WithSHA256, tls.PKCS1WithSHA384, tls.PKCS1WithSHA512)
+	default:
+		schemes = schemesOf(key, nil)
+	}
+	return preferred(schemes, prefs)
+}
+
+// preferred leaves what the preferences of a credential, if there are any, do.
+func preferred(schemes, prefs []tls.SignatureScheme) []tls.SignatureScheme {
 	if prefs == nil {
 		return schemes
 	}
