@@ -3,6 +3,8 @@ package tlsconn
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -133,6 +135,21 @@ func (c *certificate) scheme(accepted []tls.SignatureScheme) (tls.SignatureSchem
 func (c *certificate) isRSA() bool {
 	_, ok := c.public.(*rsa.PublicKey)
 	return ok
+}
+
+// curve is that of an ECDSA key; 0 for other keys.
+func (c *certificate) curve() tls.CurveID {
+	key, ok := c.public.(*ecdsa.PublicKey)
+	if !ok {
+		return 0
+	}
+	switch key.Curve {
+	case elliptic.P256():
+		return tls.CurveP256
+	case elliptic.P384():
+		return tls.CurveP384
+	}
+	return tls.CurveP521 // newCertificate refuses all others
 }
 
 // matchesKey checks that a certificate is for a key.

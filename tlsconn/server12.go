@@ -108,14 +108,15 @@ func (hs *server12) selectParameters() (State, error) {
 	return StateAwaitCertificate, nil
 }
 
-// selectGroup12 chooses our most preferred curve of those in common, 0 for none. A
-// client that does not say takes any (RFC 8422 4), which P-256 is the likeliest of.
+// selectGroup12 chooses our most preferred curve of those in common, 0 for none. With a
+// client that does not say we would be "free to choose any" (RFC 8422 4), but nobody who
+// has our suites leaves it out: we choose none.
 func selectGroup12(ours []tls.CurveID, m *wire.ClientHello) tls.CurveID {
 	for _, g := range ours {
 		if kemOf(g) != nil {
 			continue // of TLS 1.3 only
 		}
-		if slices.Contains(m.SupportedGroups, uint16(g)) || !m.Has(wire.ExtSupportedGroups) && g == tls.CurveP256 {
+		if slices.Contains(m.SupportedGroups, uint16(g)) {
 			return g
 		}
 	}
@@ -135,19 +136,28 @@ func (hs *server12) awaitCertificate() (State, error) {
 		return 0, abort(AlertHandshakeFailure, "client_hello: no group in common")
 	}
 	able := able12(accepted)
-	suited := false
+	var tried, suited, curved bool // any certificate: to tell what there is too little of
 	ok, err := hs.serverCertificate(&hs.received, func(c *certificate) (tls.SignatureScheme, bool) {
+		tried = true
 		if p.selectSuite(p.suites12, hs.hello.CipherSuites, c.suits) == nil {
 			return 0, false
 		}
 		suited = true
+		// RFC 8422 5.3: "the public key in the server's certificate MUST respect the client's
+		// choice of elliptic curves".
+		if curve := c.curve(); curve != 0 && !slices.Contains(hs.hello.SupportedGroups, uint16(curve)) {
+			return 0, false
+		}
+		curved = true
 		return able(c)
 	})
 	switch {
 	case !ok:
 		return StateAwaitCertificate, nil
-	case err != nil && !suited:
+	case err != nil && tried && !suited:
 		return 0, abort(AlertHandshakeFailure, "client_hello: no cipher suite in common")
+	case err != nil && tried && !curved:
+		return 0, abort(AlertHandshakeFailure, "client_hello: supported_groups is without the curve of a certificate's key")
 	case err != nil:
 		return 0, err
 	}
@@ -300,11 +310,14 @@ func (hs *server12) readClientFinished(m message) (State, error) {
 	if err := hs.checkFinished(m); err != nil {
 		return 0, err
 	}
+	if err := hs.c.endOfFlight(); err != nil {
+		return 0, err
+	}
 	if hs.session != nil {
 		hs.complete()
 		return StateConnected, nil
 	}
-	return StateSendServerFinished, hs.c.endOfFlight()
+	return StateSendServerFinished, nil
 }
 
 func (hs *server12) sendServerFinished() (State, error) {
