@@ -121,12 +121,7 @@ func (hs *client12) readServerHello(m message) (State, error) {
 	if sh.RecordSizeLimit > 0 {
 		hs.c.out.limitFragment(int(sh.RecordSizeLimit)) // RFC 8449 4: in TLS 1.2 it counts no type
 	}
-	resumed := hs.session != nil && len(sh.SessionID) > 0 && bytes.Equal(sh.SessionID, hs.hello.SessionID)
-	if !resumed && len(sh.SessionID) > 0 && bytes.Equal(sh.SessionID, hs.hello.SessionID) {
-		// RFC 8446 4.1.3 has only TLS 1.3 echo an id that stands for no session.
-		return 0, abort(AlertIllegalParameter, "server_hello: session_id of no session of ours is echoed")
-	}
-	if resumed {
+	if hs.echoed(&sh) {
 		if err := hs.checkResumption(suite); err != nil {
 			return 0, err
 		}
@@ -151,6 +146,11 @@ func (hs *client12) readServerHello(m message) (State, error) {
 	return StateAwaitVerification, hs.beginVerification(hs.chain, hs.evidence)
 }
 
+// echoed tells whether the server sends the session id that we sent.
+func (hs *client12) echoed(sh *wire.ServerHello) bool {
+	return len(sh.SessionID) > 0 && bytes.Equal(sh.SessionID, hs.hello.SessionID)
+}
+
 // checkServerHello refuses what no ServerHello of TLS 1.2 may say, and returns the suite.
 func (hs *client12) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 	if sh.LegacyVersion != tls.VersionTLS12 {
@@ -172,6 +172,10 @@ func (hs *client12) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 	if sh.CompressionMethod != 0 {
 		return nil, abort(AlertIllegalParameter, "server_hello: compression_method is %d", sh.CompressionMethod)
 	}
+	if hs.session == nil && hs.echoed(sh) {
+		// RFC 8446 4.1.3 has only TLS 1.3 echo an id that stands for no session.
+		return nil, abort(AlertIllegalParameter, "server_hello: session_id of no session of ours is echoed")
+	}
 	suite := suite12ByID(sh.CipherSuite)
 	if suite == nil || !slices.Contains(hs.hello.CipherSuites, sh.CipherSuite) {
 		return nil, abort(AlertIllegalParameter, "server_hello: cipher suite %#04x was not offered", sh.CipherSuite)
@@ -187,8 +191,10 @@ func (hs *client12) checkResumption(suite *suite) error {
 		return abort(AlertIllegalParameter, "server_hello: resumes a session of another version")
 	case s.suite != suite.id:
 		return abort(AlertIllegalParameter, "server_hello: cipher suite is not that of the session")
-	case s.extended != hs.extended:
-		return abort(AlertHandshakeFailure, "server_hello: extended_master_secret is not as in the session")
+	case s.extended && !hs.extended:
+		return abort(AlertHandshakeFailure, "server_hello: no extended_master_secret, which the session has")
+	case !s.extended && hs.extended:
+		return abort(AlertHandshakeFailure, "server_hello: extended_master_secret, which the session has not")
 	}
 	return nil
 }

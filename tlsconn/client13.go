@@ -74,13 +74,10 @@ func (hs *client13) sendClientHello() (State, error) {
 	config := hs.c.config
 	p, _ := config.prepare() // its error was told when the Conn was made
 	hs.random = newRandom()
-	sessionID := newRandom()
 	m := &hs.hello
 	*m = wire.ClientHello{
-		LegacyVersion: tls.VersionTLS12,
-		Random:        hs.random,
-		// RFC 8446 D.4: a non-empty session id, to look like a resumption of TLS 1.2.
-		SessionID:           sessionID[:],
+		LegacyVersion:       tls.VersionTLS12,
+		Random:              hs.random,
 		CompressionMethods:  []byte{0},
 		ServerName:          sniOf(p.serverName),
 		SignatureAlgorithms: p.schemes,
@@ -91,6 +88,12 @@ func (hs *client13) sendClientHello() (State, error) {
 			m.CipherSuites = append(m.CipherSuites, s.id)
 		}
 	}
+	if p.maxVersion == tls.VersionTLS13 || hs.session != nil {
+		// RFC 8446 D.4: a non-empty session id, to look like a resumption of TLS 1.2; and one
+		// goes with a ticket of that (RFC 5077 3.4: its echo tells that it was accepted).
+		id := newRandom()
+		m.SessionID = id[:]
+	}
 	if p.minVersion == tls.VersionTLS12 {
 		hs.offer12(p)
 	}
@@ -98,7 +101,9 @@ func (hs *client13) sendClientHello() (State, error) {
 		m.CipherSuites = append(m.CipherSuites, wire.FallbackSCSV)
 	}
 	for _, g := range p.groups {
-		m.SupportedGroups = append(m.SupportedGroups, uint16(g))
+		if p.maxVersion == tls.VersionTLS13 || kemOf(g) == nil { // KEMs are of TLS 1.3 alone
+			m.SupportedGroups = append(m.SupportedGroups, uint16(g))
+		}
 	}
 	for _, proto := range config.NextProtos {
 		m.ALPN = append(m.ALPN, []byte(proto))

@@ -1,6 +1,8 @@
 package tlsconn
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/tls"
 	"slices"
@@ -9,13 +11,39 @@ import (
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
-// checkKeyKind refuses a certificate whose key is not of the kind that the suite names.
+// checkKeyKind refuses a certificate whose key is not of the kind that the suite names,
+// or on a curve that we did not offer (RFC 8422 5.3: it "MUST respect the client's choice
+// of elliptic curves").
 func (hs *client12) checkKeyKind() error {
-	_, isRSA := hs.peer.Certificates[0].PublicKey.(*rsa.PublicKey)
+	isRSA := false
+	switch key := hs.peer.Certificates[0].PublicKey.(type) {
+	case nil: // of an algorithm that x509 does not know; verifySignature tells
+		return nil
+	case *rsa.PublicKey:
+		isRSA = true
+	case *ecdsa.PublicKey:
+		p, _ := hs.c.config.prepare()
+		if group, ok := groupOfCurve(key.Curve); ok && !slices.Contains(p.groups, group) {
+			return abort(AlertIllegalParameter, "certificate: its key is on %v, which was not offered", group)
+		}
+	}
 	if isRSA != hs.c.facts.suite.rsa {
 		return abort(AlertIllegalParameter, "certificate: its key is not of the kind that the cipher suite names")
 	}
 	return nil
+}
+
+// groupOfCurve names the curve of a key as supported_groups does.
+func groupOfCurve(curve elliptic.Curve) (tls.CurveID, bool) {
+	switch curve {
+	case elliptic.P256():
+		return tls.CurveP256, true
+	case elliptic.P384():
+		return tls.CurveP384, true
+	case elliptic.P521():
+		return tls.CurveP521, true
+	}
+	return 0, false
 }
 
 func (hs *client12) readCertificateRequest(m message) (State, error) {
@@ -23,7 +51,7 @@ func (hs *client12) readCertificateRequest(m message) (State, error) {
 	if err := cr.Unmarshal(m.body()); err != nil {
 		return 0, decodeError(err)
 	}
-	ask := &certificateAsk{schemes: slices.Clone(cr.SignatureAlgorithms), types: slices.Clone(cr.CertificateTypes)}
+	ask := &certificateAsk{schemes: ofTypes(slices.Clone(cr.SignatureAlgorithms), cr.CertificateTypes)}
 	for _, name := range cr.CertificateAuthorities {
 		ask.authorities = append(ask.authorities, slices.Clone(name))
 	}
@@ -34,27 +62,24 @@ func (hs *client12) readCertificateRequest(m message) (State, error) {
 
 // awaitCertificate chooses the certificate to show.
 func (hs *client12) awaitCertificate() (State, error) {
-	ok, err := hs.clientCertificate(hs.request, tls.VersionTLS12, hs.able())
+	ok, err := hs.clientCertificate(hs.request, tls.VersionTLS12, able12(knownSchemes(hs.request.schemes)))
 	if !ok || err != nil {
 		return StateAwaitCertificate, err
 	}
 	return StateSendClientCertificate, nil
 }
 
-// able tells which certificates the server accepts: by the scheme, and by the kind of
-// key that certificate_types names (RFC 5246 7.4.4, RFC 8422 5.5).
-func (hs *client12) able() able {
-	accepts := able12(knownSchemes(hs.request.schemes))
-	return func(c *certificate) (tls.SignatureScheme, bool) {
+// ofTypes returns those schemes whose keys are of a kind that certificate_types names
+// (RFC 5246 7.4.4, RFC 8422 5.5: Ed25519 counts as ECDSA): what is left is all that the
+// server accepts, for our own choice and for a callback's.
+func ofTypes(schemes []uint16, types []byte) []uint16 {
+	return slices.DeleteFunc(schemes, func(s uint16) bool {
 		kind := byte(wire.ClientCertificateECDSASign)
-		if c.isRSA() {
+		if scheme := tls.SignatureScheme(s); isPSS(scheme) || isPKCS1(scheme) {
 			kind = wire.ClientCertificateRSASign
 		}
-		if !slices.Contains(hs.request.types, kind) {
-			return 0, false
-		}
-		return accepts(c)
-	}
+		return !slices.Contains(types, kind)
+	})
 }
 
 // sendClientCertificate answers the server's request, with no certificate if need be.

@@ -8,7 +8,6 @@ import (
 // certificateAsk is what a CertificateRequest says, as copies.
 type certificateAsk struct {
 	schemes     []uint16
-	types       []byte // kinds of keys; of TLS 1.2
 	authorities [][]byte
 	accompaniment
 }

@@ -308,7 +308,17 @@ func (c *Conn) receiveAlert(content []byte) error {
 	if content[0] == alertLevelWarning && c.version() == tls.VersionTLS12 {
 		return c.countWarning() // RFC 5246 7.2.2 leaves it to us, and it says nothing that we need
 	}
+	if content[0] == alertLevelWarning && alert == AlertUnrecognizedName && c.state == StateExpectServerHello && c.offers12() {
+		// RFC 6066 3: a server of TLS 1.2 may say so before its ServerHello, and go on.
+		return c.countWarning()
+	}
 	return &PeerAlertError{Alert: alert}
+}
+
+// offers12 tells whether the peer may be one of TLS 1.2.
+func (c *Conn) offers12() bool {
+	p, _ := c.config.prepare()
+	return p.minVersion == tls.VersionTLS12
 }
 
 // countWarning counts an alert that does not end the connection.

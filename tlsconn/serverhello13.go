@@ -129,8 +129,13 @@ func (hs *client13) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 // 8446 4.1.3: then somebody took our offer out.
 func isDowngrade(random [32]byte) bool {
 	tail := [8]byte(random[24:])
-	return tail == wire.DowngradeTLS12 || tail == wire.DowngradeTLS11
+	return tail == wire.DowngradeTLS12 || tail == wire.DowngradeTLS11 || tail == downgradeJDK11
 }
+
+// downgradeJDK11 is what Google's servers say instead to what looks like the client of
+// JDK 11, which cannot do their TLS 1.3 and would refuse the RFC's sentinel. We are not
+// that client, so somebody has made our offer look like its.
+var downgradeJDK11 = [8]byte{0xed, 0xbf, 0xb4, 0xa8, 0xc2, 0x47, 0x10, 0xff}
 
 func abortDowngrade() error {
 	return abort(AlertIllegalParameter, "server_hello: downgrade sentinel in random, from a server that knows TLS 1.3")

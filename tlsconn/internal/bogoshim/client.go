@@ -19,7 +19,9 @@ func (x *connection) clientConfig(id identity) (*tlsconn.Config, error) {
 	config.ServerName, config.AllowUnknownProtocol = s.hostName, s.allowUnknownALPN
 	config.KeyShares = s.shares()
 	config.RequestOCSP, config.RequestSCTs = s.requestOCSP, s.requestSCTs
-	config.Sessions, config.SessionKey = &x.sessions, sessionName
+	if !s.noTicket { // a client that does not resume does not ask for tickets either
+		config.Sessions, config.SessionKey = &x.sessions, sessionName
+	}
 	if !s.async {
 		id.install(config)
 	}
