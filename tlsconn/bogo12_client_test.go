@@ -39,3 +39,135 @@ func TestSchemesOfCertificateTypes(t *testing.T) {
 		}
 	}
 }
+
+// to12 makes a puppet, a server, and a client that offers TLS 1.2 up to max.
+func to12(t *testing.T, max uint16, adjust func(*Config)) *puppet {
+	t.Helper()
+	p := newPuppet(t, RoleServer, func(c *Config) {
+		c.MinVersion, c.MaxVersion = tls.VersionTLS12, max
+		if adjust != nil {
+			adjust(c)
+		}
+	})
+	p.drive()
+	p.hearClientHello()
+	return p
+}
+
+// serverHello12 answers with TLS 1.2.
+func (p *puppet) serverHello12(f func(*wire.ServerHello)) {
+	p.t.Helper()
+	m := wire.ServerHello{LegacyVersion: tls.VersionTLS12, CipherSuite: tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
+	change(&m, f)
+	p.say(m.Append(nil))
+}
+
+func TestClientOfTLS12RefusesServerHello(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		max  uint16
+		f    func(p *puppet, m *wire.ServerHello)
+		text string
+	}{
+		{"that says TLS 1.3 was taken out of the offer", tls.VersionTLS13,
+			func(_ *puppet, m *wire.ServerHello) { copy(m.Random[24:], wire.DowngradeTLS12[:]) }, "downgrade sentinel"},
+		{"that says so as to the client of JDK 11", tls.VersionTLS13,
+			func(_ *puppet, m *wire.ServerHello) { copy(m.Random[24:], downgradeJDK11[:]) }, "downgrade sentinel"},
+		{"that echoes an id of no session, whatever its suite", tls.VersionTLS13,
+			func(p *puppet, m *wire.ServerHello) {
+				m.SessionID, m.CipherSuite = p.hello.SessionID, tls.TLS_RSA_WITH_AES_128_CBC_SHA
+			},
+			"session_id of no session of ours"},
+		{"with a suite that was not offered", tls.VersionTLS12,
+			func(_ *puppet, m *wire.ServerHello) { m.CipherSuite = tls.TLS_RSA_WITH_AES_128_CBC_SHA }, "cipher suite 0x002f"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := to12(t, tt.max, nil)
+			p.serverHello12(func(m *wire.ServerHello) { tt.f(p, m) })
+			p.wantAlert(AlertIllegalParameter, tt.text)
+		})
+	}
+}
+
+// The sentinel of JDK 11 means nothing to a client without TLS 1.3.
+func TestClientOfTLS12AloneIgnoresDowngrades(t *testing.T) {
+	p := to12(t, tls.VersionTLS12, nil)
+	p.serverHello12(func(m *wire.ServerHello) { copy(m.Random[24:], downgradeJDK11[:]) })
+	if p.drive(); p.err != ErrWantRead {
+		t.Fatal(p.err)
+	}
+}
+
+// RFC 6066 3: a server that does not know the name may warn of it and go on.
+func TestWarningAboutTheNameBeforeServerHello(t *testing.T) {
+	p := to12(t, tls.VersionTLS13, nil)
+	p.alert(alertLevelWarning, AlertUnrecognizedName)
+	if p.drive(); p.err != ErrWantRead {
+		t.Fatalf("a client of both versions: %v", p.err)
+	}
+	p.serverHello12(nil)
+	if p.drive(); p.err != ErrWantRead {
+		t.Fatalf("the ServerHello behind it: %v", p.err)
+	}
+
+	p = to12(t, tls.VersionTLS13, nil)
+	for range maxWarningAlerts + 1 {
+		p.alert(alertLevelWarning, AlertUnrecognizedName)
+	}
+	p.wantAlert(AlertUnexpectedMessage, "warnings in a row")
+
+	for _, alert := range []struct {
+		level byte
+		alert Alert
+	}{{alertLevelFatal, AlertUnrecognizedName}, {alertLevelWarning, AlertHandshakeFailure}} {
+		p = to12(t, tls.VersionTLS13, nil)
+		p.alert(alert.level, alert.alert)
+		p.drive()
+		wantPeerAlert(t, "the client", p.err, alert.alert)
+	}
+
+	p = newPuppet(t, RoleServer, nil) // of TLS 1.3 alone
+	p.drive()
+	p.alert(alertLevelWarning, AlertUnrecognizedName)
+	p.drive()
+	wantPeerAlert(t, "a client of TLS 1.3 alone", p.err, AlertUnrecognizedName)
+}
+
+// RFC 8422 5.3: the key of the certificate respects the client's choice of curves.
+func TestCertificateOnACurveThatWasNotOffered(t *testing.T) {
+	for _, tt := range []struct {
+		kind keyKind
+		ok   bool
+	}{{keyECDSA, false}, {keyECDSA384, true}, {keyEd25519, true}} {
+		p := both12(t, tt.kind, func(_ *testCA, c *Config) { c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP384} }, nil)
+		if tt.ok {
+			p.handshake()
+			continue
+		}
+		cl, sv := p.failHandshake()
+		if _, ours := cl.(*LocalAlertError); ours {
+			wantAlert(t, "client", cl, AlertIllegalParameter)
+		} else { // a server that obeys the RFC does not let it come so far
+			wantAlert(t, "server", sv, AlertHandshakeFailure)
+		}
+	}
+}
+
+// RFC 7627 5.3: a session goes on with extended_master_secret as it began.
+func TestSessionGoesOnWithExtendedMasterSecretAsItBegan(t *testing.T) {
+	for _, tt := range []struct {
+		session, now bool
+		text         string
+	}{{true, true, ""}, {false, false, ""}, {true, false, "no extended_master_secret, which"}, {false, true, "extended_master_secret, which the session has not"}} {
+		hs := &client12{handshake12: handshake12{extended: tt.now}}
+		hs.session = &session{version: tls.VersionTLS12, extended: tt.session}
+		err := hs.checkResumption(new(suite))
+		if tt.text == "" {
+			if err != nil {
+				t.Errorf("%t and %t: %v", tt.session, tt.now, err)
+			}
+			continue
+		}
+		wantAlert(t, tt.text, err, AlertHandshakeFailure)
+	}
+}
