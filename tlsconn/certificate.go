@@ -123,7 +123,12 @@ func preferred(order, able []tls.SignatureScheme) (schemes []tls.SignatureScheme
 // scheme returns the best signature scheme that the key can do and the peer
 // accepts.
 func (c *certificate) scheme(accepted []tls.SignatureScheme) (tls.SignatureScheme, bool) {
-	for _, s := range c.schemes {
+	return firstOf(c.schemes, accepted)
+}
+
+// firstOf returns the first of schemes that is accepted.
+func firstOf(schemes, accepted []tls.SignatureScheme) (tls.SignatureScheme, bool) {
+	for _, s := range schemes {
 		if slices.Contains(accepted, s) {
 			return s, true
 		}
@@ -137,9 +142,10 @@ func (c *certificate) isRSA() bool {
 	return ok
 }
 
-// curve is that of an ECDSA key; 0 for other keys.
-func (c *certificate) curve() tls.CurveID {
-	key, ok := c.public.(*ecdsa.PublicKey)
+// curveOf names the curve of an ECDSA key as supported_groups does; 0 for other keys,
+// and for curves that it has no name of ours for.
+func curveOf(public crypto.PublicKey) tls.CurveID {
+	key, ok := public.(*ecdsa.PublicKey)
 	if !ok {
 		return 0
 	}
@@ -148,8 +154,10 @@ func (c *certificate) curve() tls.CurveID {
 		return tls.CurveP256
 	case elliptic.P384():
 		return tls.CurveP384
+	case elliptic.P521():
+		return tls.CurveP521
 	}
-	return tls.CurveP521 // newCertificate refuses all others
+	return 0
 }
 
 // matchesKey checks that a certificate is for a key.

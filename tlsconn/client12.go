@@ -126,8 +126,7 @@ func (hs *client12) readServerHello(m message) (State, error) {
 			return 0, err
 		}
 	} else if hs.session != nil {
-		clear(hs.session.psk)
-		hs.session = nil
+		hs.dropSession()
 	}
 	hs.start12(suite, hs.session == nil)
 	hs.log(hs.helloRaw)

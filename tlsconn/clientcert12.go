@@ -2,7 +2,6 @@ package tlsconn
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/tls"
 	"slices"
@@ -23,7 +22,7 @@ func (hs *client12) checkKeyKind() error {
 		isRSA = true
 	case *ecdsa.PublicKey:
 		p, _ := hs.c.config.prepare()
-		if group, ok := groupOfCurve(key.Curve); ok && !slices.Contains(p.groups, group) {
+		if group := curveOf(key); group != 0 && !slices.Contains(p.groups, group) {
 			return abort(AlertIllegalParameter, "certificate: its key is on %v, which was not offered", group)
 		}
 	}
@@ -31,19 +30,6 @@ func (hs *client12) checkKeyKind() error {
 		return abort(AlertIllegalParameter, "certificate: its key is not of the kind that the cipher suite names")
 	}
 	return nil
-}
-
-// groupOfCurve names the curve of a key as supported_groups does.
-func groupOfCurve(curve elliptic.Curve) (tls.CurveID, bool) {
-	switch curve {
-	case elliptic.P256():
-		return tls.CurveP256, true
-	case elliptic.P384():
-		return tls.CurveP384, true
-	case elliptic.P521():
-		return tls.CurveP521, true
-	}
-	return 0, false
 }
 
 func (hs *client12) readCertificateRequest(m message) (State, error) {

@@ -106,8 +106,7 @@ func (hs *client13) encodeHello() ([]byte, error) {
 func (hs *client13) acceptSession(sh *wire.ServerHello, suite *suite) error {
 	if !sh.Has(wire.ExtPreSharedKey) {
 		if hs.session != nil {
-			clear(hs.session.psk)
-			hs.session = nil
+			hs.dropSession()
 		}
 		return nil
 	}

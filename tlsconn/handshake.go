@@ -209,6 +209,13 @@ func decodeError(err error) error {
 	return abort(AlertDecodeError, "%w", err)
 }
 
+// begin starts the transcript and the key schedule once the suite is known.
+func (hs *handshake) begin(s *suite) {
+	hs.c.facts.suite = s
+	hs.d = hs.c.ws.deriver(s.hash)
+	hs.transcript = s.hash.New()
+}
+
 // send takes the flight that a message's Append has lengthened, and adds the
 // message to the transcript.
 func (hs *handshake) send(flight []byte) error {

@@ -20,6 +20,33 @@ func (hs *parties) kept() (n int) {
 	return n
 }
 
+// dropSession makes the handshake a full one after all.
+func (hs *parties) dropSession() {
+	clear(hs.session.psk)
+	hs.session, hs.chain = nil, nil
+	hs.c.facts.resumed, hs.c.facts.ageSkew = false, 0
+}
+
+// awaitClient has a server wait for the verdict on the client's chain: the one that it
+// shows, after which next is due, or the one of the session that it wants to resume.
+func (hs *parties) awaitClient(next State) (State, error) {
+	ok, err := hs.verified()
+	switch {
+	case !ok:
+		return StateAwaitVerification, nil
+	case hs.session != nil && err != nil:
+		// Whom we no longer trust does not resume; it may show another certificate.
+		hs.dropSession()
+		return StateAwaitCertificate, nil
+	case hs.session != nil:
+		hs.c.facts.peer = hs.peer
+		return StateSendServerHello, nil
+	case err != nil:
+		return 0, err
+	}
+	return next, nil
+}
+
 // ownProof is our certificate and the signature with its key.
 type ownProof struct {
 	choosing  *Completion[*tls.Certificate]

@@ -64,13 +64,6 @@ func (hs *server12) usable(state []byte) *session {
 	return s
 }
 
-// dropSession makes the handshake a full one after all.
-func (hs *server12) dropSession() {
-	clear(hs.session.psk)
-	hs.session, hs.chain = nil, nil
-	hs.c.facts.resumed = false
-}
-
 // finishResumption ends the server's flight of a resumption (RFC 5077 3.1).
 func (hs *server12) finishResumption() (State, error) {
 	copy(hs.master[:], hs.session.psk)

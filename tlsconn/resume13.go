@@ -128,13 +128,6 @@ func ageSkew(obfuscated uint32, s *session, now time.Time) int32 {
 	return int32((client - s.ageAt(now).Milliseconds()) / 1000)
 }
 
-// dropSession makes the handshake a full one after all.
-func (hs *server13) dropSession() {
-	clear(hs.session.psk)
-	hs.session, hs.chain = nil, nil
-	hs.c.facts.resumed, hs.c.facts.ageSkew = false, 0
-}
-
 // sendTickets issues tickets behind our Finished, if the client has any use for
 // them. The transcript ends with the client's Finished.
 func (hs *server13) sendTickets() error {

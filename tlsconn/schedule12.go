@@ -29,9 +29,7 @@ type handshake12 struct {
 // start12 begins the transcript once the suite is known. What is signed later is kept
 // if logging.
 func (hs *handshake12) start12(s *suite, logging bool) {
-	hs.c.facts.suite = s
-	hs.d = hs.c.ws.deriver(s.hash)
-	hs.transcript = s.hash.New()
+	hs.begin(s)
 	hs.logging = logging
 }
 
@@ -49,14 +47,15 @@ func (hs *handshake12) kept() int { return len(hs.messages) + hs.parties.kept() 
 // stopLogging forgets what nothing will be signed of any more.
 func (hs *handshake12) stopLogging() { hs.logging, hs.messages = false, nil }
 
-// say takes the flight that a message's Append has lengthened, and adds the message
-// to the transcript.
+// say is send, and keeps the message too if messages are kept.
 func (hs *handshake12) say(flight []byte) error {
-	if len(flight) == len(hs.flight) {
-		return errors.New("internal: a message of ours cannot be encoded")
+	start := len(hs.flight)
+	if err := hs.send(flight); err != nil {
+		return err
 	}
-	hs.log(flight[len(hs.flight):])
-	hs.flight = flight
+	if hs.logging {
+		hs.messages = append(hs.messages, flight[start:]...)
+	}
 	return nil
 }
 
@@ -195,12 +194,5 @@ func (hs *handshake12) clearSecrets() {
 // able12 tells which certificates can be used in TLS 1.2 with a peer that accepts the
 // given signature schemes.
 func able12(accepted []tls.SignatureScheme) able {
-	return func(c *certificate) (tls.SignatureScheme, bool) {
-		for _, s := range c.schemes12 {
-			if slices.Contains(accepted, s) {
-				return s, true
-			}
-		}
-		return 0, false
-	}
+	return func(c *certificate) (tls.SignatureScheme, bool) { return firstOf(c.schemes12, accepted) }
 }

@@ -23,13 +23,6 @@ func newRandom() (random [32]byte) {
 	return random
 }
 
-// start13 begins the transcript and the schedule once the suite is known.
-func (hs *handshake13) start13(s *suite) {
-	hs.c.facts.suite = s
-	hs.d = hs.c.ws.deriver(s.hash)
-	hs.transcript = s.hash.New()
-}
-
 // early makes the Early Secret, of the PSK if there is one.
 func (hs *handshake13) early(out *keysched.Secret, d *keysched.Deriver) {
 	var psk []byte

@@ -17,7 +17,6 @@ type server12 struct {
 	opening *Completion[[]byte] // of the ticket that the client offers
 
 	key        *ephemeralKey
-	requested  bool // a CertificateRequest was sent
 	issues     bool // a NewSessionTicket was announced
 	legacyInfo bool // the client knows renegotiation_info
 }
@@ -52,7 +51,7 @@ func (hs *server12) step(m message) (State, error) {
 	case StateExpectCertificate:
 		return hs.readClientCertificate(m)
 	case StateAwaitVerification:
-		return hs.awaitVerification()
+		return hs.awaitClient(StateExpectClientKeyExchange)
 	case StateExpectClientKeyExchange:
 		return hs.readClientKeyExchange(m)
 	case StateExpectCertificateVerify:
@@ -145,7 +144,7 @@ func (hs *server12) awaitCertificate() (State, error) {
 		suited = true
 		// RFC 8422 5.3: "the public key in the server's certificate MUST respect the client's
 		// choice of elliptic curves".
-		if curve := c.curve(); curve != 0 && !slices.Contains(hs.hello.SupportedGroups, uint16(curve)) {
+		if curve := curveOf(c.public); curve != 0 && !slices.Contains(hs.hello.SupportedGroups, uint16(curve)) {
 			return 0, false
 		}
 		curved = true
@@ -266,7 +265,6 @@ func (hs *server12) sendServerHelloDone() (State, error) {
 	next := StateExpectClientKeyExchange
 	if hs.c.config.ClientAuth != tls.NoClientCert {
 		p, _ := hs.c.config.prepare()
-		hs.requested = true
 		next = StateExpectCertificate
 		cr := wire.CertificateRequest12{
 			CertificateTypes:       []byte{wire.ClientCertificateECDSASign, wire.ClientCertificateRSASign},

@@ -55,7 +55,7 @@ func (hs *server13) step(m message) (State, error) {
 	case StateExpectCertificate:
 		return hs.readClientCertificate(m)
 	case StateAwaitVerification:
-		return hs.awaitVerification()
+		return hs.awaitClient(StateExpectCertificateVerify)
 	case StateExpectCertificateVerify:
 		return hs.readClientCertificateVerify(m)
 	case StateExpectClientFinished:
@@ -87,7 +87,7 @@ func (hs *server13) selectParameters() (State, error) {
 	}
 	f := &hs.c.facts
 	f.protocol, f.group = protocol, group
-	hs.start13(suite)
+	hs.begin(suite)
 	hs.hashHello()
 	if hs.hello.Has(wire.ExtPreSharedKey) && hs.takesTickets() {
 		return StateAwaitTicket, nil

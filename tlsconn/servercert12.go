@@ -43,26 +43,6 @@ func (hs *handshake12) readChain(m message) (chain [][]byte, err error) {
 	return chain, nil
 }
 
-// awaitVerification waits for the verdict on the client's chain: the one that it
-// shows, or the one of the session that it wants to resume.
-func (hs *server12) awaitVerification() (State, error) {
-	ok, err := hs.verified()
-	switch {
-	case !ok:
-		return StateAwaitVerification, nil
-	case hs.session != nil && err != nil:
-		// Whom we no longer trust does not resume; it may show another certificate.
-		hs.dropSession()
-		return StateAwaitCertificate, nil
-	case hs.session != nil:
-		hs.c.facts.peer = hs.peer
-		return StateSendServerHello, nil
-	case err != nil:
-		return 0, err
-	}
-	return StateExpectClientKeyExchange, nil
-}
-
 // readClientCertificateVerify checks that the client has the key.
 func (hs *server12) readClientCertificateVerify(m message) (State, error) {
 	var cv wire.CertificateVerify

@@ -70,26 +70,6 @@ func (hs *server13) readClientCertificate(m message) (State, error) {
 	return StateAwaitVerification, hs.beginVerification(chain, peer)
 }
 
-// awaitVerification waits for the verdict on the client's chain: the one that it
-// shows, or the one of the session that it wants to resume.
-func (hs *server13) awaitVerification() (State, error) {
-	ok, err := hs.verified()
-	switch {
-	case !ok:
-		return StateAwaitVerification, nil
-	case hs.session != nil && err != nil:
-		// Whom we no longer trust does not resume; it may show another certificate.
-		hs.dropSession()
-		return StateAwaitCertificate, nil
-	case hs.session != nil:
-		hs.c.facts.peer = hs.peer
-		return StateSendServerHello, nil
-	case err != nil:
-		return 0, err
-	}
-	return StateExpectCertificateVerify, nil
-}
-
 // readClientCertificateVerify checks that the client has the key.
 func (hs *server13) readClientCertificateVerify(m message) (State, error) {
 	scheme, err := hs.checkCertificateVerify(m, clientContext)

@@ -48,7 +48,7 @@ func (hs *client13) readServerHello(m message) (State, error) {
 		return 0, abort(AlertIllegalParameter, "server_hello: key_share: %v: %w", share.group, err)
 	}
 	if hs.retrySuite == nil {
-		hs.start13(suite)
+		hs.begin(suite)
 		hs.transcript.Write(hs.helloRaw)
 	}
 	hs.shares, hs.helloRaw = nil, nil
@@ -208,7 +208,7 @@ func (hs *client13) retry(m message, hrr *wire.ServerHello, suite *suite) (State
 	}
 	hello.Cookie = slices.Clone(hrr.Cookie)
 
-	hs.start13(suite)
+	hs.begin(suite)
 	hs.retrySuite = suite
 	hs.c.facts.retried = true
 	hs.transcript.Write(hs.helloRaw)
@@ -218,8 +218,7 @@ func (hs *client13) retry(m message, hrr *wire.ServerHello, suite *suite) (State
 	if hs.session != nil && suiteByID(hs.session.suite).hash != suite.hash {
 		// RFC 8446 4.1.4: "the client SHOULD NOT offer any pre-shared keys associated with a
 		// hash other than that of the selected cipher suite".
-		clear(hs.session.psk)
-		hs.session = nil
+		hs.dropSession()
 	}
 	second, err := hs.encodeHello()
 	if err != nil {
