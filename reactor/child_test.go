@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -64,7 +65,8 @@ func runOutOfDescriptors(reserve bool) error {
 		l.Post(func() { closeReserve(l.reserve); l.reserve = -1 })
 		step()
 	}
-	// From now on there are six descriptors more: three for clients, three for what they connect to.
+	// The loop is held while six clients take the descriptors that are left, so that all of them wait
+	// in the backlog when it looks.
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return err
@@ -74,6 +76,9 @@ func runOutOfDescriptors(reserve bool) error {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
+	held, dialed := make(chan struct{}), make(chan struct{})
+	l.Post(func() { close(held); <-dialed })
+	<-held
 	var clients []net.Conn
 	for {
 		c, err := net.Dial("tcp", ln.Addr().String())
@@ -81,8 +86,10 @@ func runOutOfDescriptors(reserve bool) error {
 			break
 		}
 		clients = append(clients, c)
-		step()
-		step()
+	}
+	close(dialed)
+	if len(clients) == 0 {
+		return errors.New("no client connected")
 	}
 	for i := 0; r.Counters().OutOfDescriptors == 0; i++ {
 		if i > 1000 {
@@ -90,6 +97,7 @@ func runOutOfDescriptors(reserve bool) error {
 		}
 		step()
 	}
+	step() // the turn that met it is over
 	if n := r.Counters(); n.Shed > 0 != reserve {
 		return fmt.Errorf("with a reserve %v: %+v", reserve, n)
 	}
