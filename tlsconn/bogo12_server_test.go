@@ -49,3 +49,27 @@ func TestServer12TellsWhatNoCertificateFits(t *testing.T) {
 		})
 	}
 }
+
+// A client without X.509 among server_certificate_type cannot be served (RFC 7250 4.2); one
+// with it, or without the extension, can.
+func TestServer12CertificateTypes(t *testing.T) {
+	for types, refused := range map[string]bool{"\x02": true, "\x02\x00": false, "": false} {
+		p := newPuppet(t, RoleClient, func(c *Config) { c.MinVersion = tls.VersionTLS12 })
+		hello := wire.ClientHello{
+			LegacyVersion:          tls.VersionTLS12,
+			CipherSuites:           []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
+			CompressionMethods:     []byte{0},
+			SignatureAlgorithms:    []uint16{uint16(tls.Ed25519)},
+			SupportedGroups:        []uint16{uint16(tls.X25519)},
+			ServerCertificateTypes: []byte(types),
+		}
+		p.plain(record.Handshake, hello.Append(nil)...)
+		if refused {
+			p.wantAlert(AlertHandshakeFailure, "server_certificate_type has no X.509")
+			continue
+		}
+		if p.drive(); p.err != ErrWantRead || p.conn.State() != StateExpectClientKeyExchange {
+			t.Errorf("types %q: state %v, %v", types, p.conn.State(), p.err)
+		}
+	}
+}

@@ -134,6 +134,9 @@ func (hs *server12) awaitCertificate() (State, error) {
 	if hs.c.facts.group == 0 {
 		return 0, abort(AlertHandshakeFailure, "client_hello: no group in common")
 	}
+	if err := hs.checkCertificateTypes(); err != nil {
+		return 0, err
+	}
 	able := able12(accepted)
 	var tried, suited, curved bool // any certificate: to tell what there is too little of
 	ok, err := hs.serverCertificate(&hs.received, func(c *certificate) (tls.SignatureScheme, bool) {

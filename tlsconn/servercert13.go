@@ -2,23 +2,17 @@ package tlsconn
 
 import (
 	"crypto/tls"
-	"slices"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
-
-// certificateTypeX509 is the one form of certificates that we have (RFC 7250 7).
-const certificateTypeX509 = 0
 
 func (hs *server13) awaitCertificate() (State, error) {
 	if !hs.hello.Has(wire.ExtSignatureAlgorithms) {
 		// RFC 8446 9.2: mandatory without a pre-shared key that we take.
 		return 0, abort(AlertMissingExtension, "client_hello: no %v", wire.ExtSignatureAlgorithms)
 	}
-	if types := hs.hello.ServerCertificateTypes; len(types) > 0 && !slices.Contains(types, certificateTypeX509) {
-		// RFC 7250 4.2 has unsupported_certificate for it; BoGo and those who follow it
-		// say handshake_failure.
-		return 0, abort(AlertHandshakeFailure, "client_hello: server_certificate_type has no X.509")
+	if err := hs.checkCertificateTypes(); err != nil {
+		return 0, err
 	}
 	accepted := knownSchemes(hs.hello.SignatureAlgorithms)
 	ok, err := hs.serverCertificate(&hs.received, func(c *certificate) (tls.SignatureScheme, bool) { return c.scheme(accepted) })
