@@ -2,6 +2,7 @@ package tlsconn
 
 import (
 	"crypto/tls"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -58,6 +59,7 @@ func to12(t *testing.T, max uint16, adjust func(*Config)) *puppet {
 func (p *puppet) serverHello12(f func(*wire.ServerHello)) {
 	p.t.Helper()
 	m := wire.ServerHello{LegacyVersion: tls.VersionTLS12, CipherSuite: tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
+	m.Answer(wire.ExtRenegotiationInfo)
 	change(&m, f)
 	p.say(m.Append(nil))
 }
@@ -150,6 +152,84 @@ func TestCertificateOnACurveThatWasNotOffered(t *testing.T) {
 		} else { // a server that obeys the RFC does not let it come so far
 			wantAlert(t, "server", sv, AlertHandshakeFailure)
 		}
+	}
+}
+
+// The Certificate is enough to see that its key is not of the suite's kind: nothing
+// behind it is waited for, and nobody is asked to verify it.
+func TestCertificateOfAnotherKindThanTheSuite(t *testing.T) {
+	ca := newTestCA(t)
+	for _, tt := range []struct {
+		name  string
+		kind  keyKind
+		suite uint16
+		alert Alert // 0 for none
+		text  string
+	}{
+		{"RSA, and ECDSA in the suite", keyRSA, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, AlertIllegalParameter, "not of the kind"},
+		{"ECDSA, and RSA in the suite", keyECDSA, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, AlertIllegalParameter, "not of the kind"},
+		{"Ed25519, and RSA in the suite", keyEd25519, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, AlertIllegalParameter, "not of the kind"},
+		{"a curve that was not offered", keyECDSA521, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, AlertIllegalParameter, "its key is on"},
+		{"Ed25519, which counts as ECDSA", keyEd25519, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, 0, ""},
+		{"RSA in both", keyRSA, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, 0, ""},
+	} {
+		for _, ocsp := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, OCSP %t", tt.name, ocsp), func(t *testing.T) {
+				p := to12(t, tls.VersionTLS13, func(c *Config) {
+					c.RequestOCSP = true
+					c.VerifyPeer = func(*Peer) error { t.Error("its chain is verified"); return nil }
+				})
+				p.serverHello12(func(m *wire.ServerHello) {
+					if m.CipherSuite = tt.suite; ocsp {
+						m.Answer(wire.ExtStatusRequest)
+					}
+				})
+				p.say((&wire.Certificate12{Certificates: ca.issue(t, tt.kind, "example.org").Certificate}).Append(nil))
+				if tt.alert != 0 {
+					p.wantAlert(tt.alert, tt.text)
+				} else if p.drive(); p.err != ErrWantRead {
+					t.Fatal(p.err)
+				}
+			})
+		}
+	}
+	p := to12(t, tls.VersionTLS12, nil)
+	p.serverHello12(nil)
+	p.say((&wire.Certificate12{Certificates: [][]byte{{1, 2, 3}}}).Append(nil))
+	p.wantAlert(AlertDecodeError, "entry 0")
+}
+
+// RFC 5746 3.4 and 4.1: what renegotiation_info may say, and that it is missed.
+func TestServerWithoutRenegotiationInfo(t *testing.T) {
+	without := func(m *wire.ServerHello) {
+		*m = wire.ServerHello{LegacyVersion: m.LegacyVersion, CipherSuite: m.CipherSuite}
+	}
+	for _, tt := range []struct {
+		name  string
+		allow bool
+		f     func(*wire.ServerHello)
+		text  string // empty if the client goes on
+	}{
+		{"an empty one", false, nil, ""},
+		{"none", false, without, "no renegotiation_info"},
+		{"none, which the Config allows", true, without, ""},
+		{"one with content, which only a renegotiation has", true,
+			func(m *wire.ServerHello) { m.RenegotiationInfo = []byte("verify_data!") }, "renegotiation_info is not empty"},
+	} {
+		for _, max := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			t.Run(fmt.Sprintf("%s, a client up to %s", tt.name, tls.VersionName(max)), func(t *testing.T) {
+				p := to12(t, max, func(c *Config) { c.AllowMissingRenegotiationInfo = tt.allow })
+				p.serverHello12(tt.f)
+				if tt.text != "" {
+					p.wantAlert(AlertHandshakeFailure, tt.text)
+				} else if p.drive(); p.err != ErrWantRead {
+					t.Fatal(p.err)
+				}
+			})
+		}
+	}
+	if c, err := FromTLS(&tls.Config{ServerName: "example.org"}, RoleClient); err != nil || !c.AllowMissingRenegotiationInfo {
+		t.Errorf("of a tls.Config: %v; crypto/tls demands none", err)
 	}
 }
 

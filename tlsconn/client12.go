@@ -165,6 +165,10 @@ func (hs *client12) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 			return nil, abort(AlertUnsupportedExtension, "server_hello: %v was not offered", e)
 		}
 	}
+	if !sh.Has(wire.ExtRenegotiationInfo) && !hs.c.config.AllowMissingRenegotiationInfo {
+		// RFC 5746 4.1: such clients "MUST generate a fatal "handshake_failure" alert".
+		return nil, abort(AlertHandshakeFailure, "server_hello: no renegotiation_info: the server may renegotiate insecurely (Config.AllowMissingRenegotiationInfo)")
+	}
 	if sh.Has(wire.ExtECPointFormats) && !slices.Contains(sh.PointFormats, 0) {
 		return nil, abort(AlertIllegalParameter, "server_hello: ec_point_formats is without uncompressed")
 	}
@@ -205,6 +209,9 @@ func (hs *client12) readCertificate(m message) (State, error) {
 	}
 	if len(chain) == 0 {
 		return 0, abort(AlertDecodeError, "certificate: the server sent none")
+	}
+	if err := hs.checkKeyKind(chain[0]); err != nil {
+		return 0, err
 	}
 	hs.chain = chain
 	if hs.status {
@@ -256,9 +263,6 @@ func (hs *client12) awaitVerification() (State, error) {
 	p, _ := hs.c.config.prepare()
 	f.scheme = tls.SignatureScheme(hs.ske.Algorithm)
 	key := hs.peer.Certificates[0].PublicKey
-	if err := hs.checkKeyKind(); err != nil {
-		return 0, err
-	}
 	if err := verifySignature(tls.VersionTLS12, key, f.scheme, p.schemes, hs.signedParams(&hs.ske), hs.ske.Signature); err != nil {
 		return 0, err
 	}

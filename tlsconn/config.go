@@ -164,6 +164,16 @@ type Config struct {
 	// RFC 7301 3.1 leaves no server. NegotiatedProtocol is then of the server's choice.
 	AllowUnknownProtocol bool
 
+	// AllowMissingRenegotiationInfo makes a client accept a server of TLS 1.2 that does not
+	// say, by renegotiation_info (RFC 5746), that it protects its renegotiations; it is
+	// OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT. We never renegotiate, but such a server may
+	// take our first handshake for a renegotiation of an attacker's connection, and what
+	// the attacker has sent for the beginning of what we send (CVE-2009-3555), and nothing
+	// that we see tells (RFC 5746 4.1). So it is refused by default, as by OpenSSL 3, and
+	// unlike by crypto/tls: of the servers that know the suites spoken here few are so
+	// old, and who needs one of them learns of it by the error.
+	AllowMissingRenegotiationInfo bool
+
 	// MinVersion and MaxVersion are the lowest and the highest version to speak,
 	// tls.VersionTLS12 or tls.VersionTLS13. Zero means TLS 1.3 for both: TLS 1.2 is young
 	// here, and has to be asked for.

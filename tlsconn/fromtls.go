@@ -83,6 +83,7 @@ func fromTLS(original, theirs *tls.Config, role Role) (*Config, error) {
 		config.ServerName = theirs.ServerName
 		config.InsecureSkipVerify = theirs.InsecureSkipVerify
 		config.RequestOCSP, config.RequestSCTs = true, true // as each client of crypto/tls does
+		config.AllowMissingRenegotiationInfo = true         // the same
 		config.issuersBind = true
 		if get := theirs.GetClientCertificate; get != nil {
 			config.Certificates = nil // "the contents of Certificates will be ignored"

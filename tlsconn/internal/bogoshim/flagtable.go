@@ -34,6 +34,7 @@ var flags = map[string]flag{
 	"-reject-alpn":                   on(func(s *settings) *bool { return &s.rejectALPN }),
 	"-allow-unknown-alpn-protos":     on(func(s *settings) *bool { return &s.allowUnknownALPN }),
 	"-fallback-scsv":                 on(func(s *settings) *bool { return &s.fallbackSCSV }),
+	"-no-legacy-server-connect":      on(func(s *settings) *bool { return &s.noLegacyServer }),
 	"-max-send-fragment":             number(func(s *settings) *int { return &s.maxFragment }),
 	"-max-cert-list":                 number(func(s *settings) *int { return &s.maxCertList }),
 	"-use-early-callback":            on(func(s *settings) *bool { return &s.inspect }),
@@ -125,7 +126,6 @@ var flags = map[string]flag{
 	"-use-ticket-aead-callback": without(false),
 	// A server of this engine keeps no sessions, which have ids only up to TLS 1.2.
 	"-expect-no-session-id": without(false),
-	// There is no renegotiation to forbid, with or without RFC 5746.
+	// There is no renegotiation to forbid.
 	"-forbid-renegotiation-after-handshake": without(false),
-	"-no-legacy-server-connect":             without(false),
 }

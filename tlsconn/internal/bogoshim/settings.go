@@ -38,7 +38,7 @@ type settings struct {
 	declineALPN, rejectALPN, emptyALPN bool
 	allowUnknownALPN                   bool
 	maxFragment, maxCertList           int
-	fallbackSCSV                       bool
+	fallbackSCSV, noLegacyServer       bool
 	inspect, failInspection, failCert  bool
 	requestOCSP, requestSCTs           bool
 
