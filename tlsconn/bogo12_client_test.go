@@ -233,6 +233,32 @@ func TestServerWithoutRenegotiationInfo(t *testing.T) {
 	}
 }
 
+// RFC 7301 3.1: a server chooses among what was offered, in TLS 1.2 as in 1.3.
+func TestProtocolOfTLS12ThatWasNotOffered(t *testing.T) {
+	for _, tt := range []struct {
+		chosen  string
+		unknown bool // is allowed
+		text    string
+	}{
+		{"h2", false, ""},
+		{"spdy/3", false, "protocol was not offered"},
+		{"spdy/3", true, ""},
+	} {
+		p := to12(t, tls.VersionTLS12, func(c *Config) { c.AllowUnknownProtocol = tt.unknown })
+		p.serverHello12(func(m *wire.ServerHello) { m.ALPN = []byte(tt.chosen) })
+		want := tt.chosen
+		if tt.text != "" {
+			p.wantAlert(AlertIllegalParameter, tt.text)
+			want = ""
+		} else if p.drive(); p.err != ErrWantRead {
+			t.Fatal(p.err)
+		}
+		if got := p.conn.ConnectionState().NegotiatedProtocol; got != want {
+			t.Errorf("%q is negotiated, not %q", got, want)
+		}
+	}
+}
+
 // RFC 7627 5.3: a session goes on with extended_master_secret as it began.
 func TestSessionGoesOnWithExtendedMasterSecretAsItBegan(t *testing.T) {
 	for _, tt := range []struct {

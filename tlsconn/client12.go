@@ -23,7 +23,7 @@ type client12 struct {
 	status     bool // the server acknowledged status_request
 	tickets    bool // the server announced a NewSessionTicket
 	issued     []byte
-	lifetime   time.Duration // of the ticket issued
+	lifetime   time.Duration // of the ticket issued, and of a session that has none
 	evidence   Peer
 	request    *certificateAsk // the server's CertificateRequest, nil without one
 }
@@ -31,7 +31,7 @@ type client12 struct {
 // newClient12 takes over from the client that has sent a ClientHello for both
 // versions.
 func newClient12(from *client13) *client12 {
-	hs := new(client12)
+	hs := &client12{lifetime: maxTicketLifetime}
 	hs.handshake = from.handshake
 	if from.session != nil && from.session.version == tls.VersionTLS12 {
 		hs.session, hs.ticket, hs.id = from.session, from.ticket, from.id
@@ -111,12 +111,8 @@ func (hs *client12) readServerHello(m message) (State, error) {
 	for _, sct := range sh.SCTs {
 		hs.evidence.SignedCertificateTimestamps = append(hs.evidence.SignedCertificateTimestamps, slices.Clone(sct))
 	}
-	f := &hs.c.facts
-	if len(sh.ALPN) > 0 {
-		f.protocol = string(sh.ALPN)
-		if !slices.Contains(hs.c.config.NextProtos, f.protocol) && !hs.c.config.AllowUnknownProtocol {
-			return 0, abort(AlertIllegalParameter, "server_hello: application protocol was not offered")
-		}
+	if err := hs.c.settleProtocol("server_hello", sh.ALPN); err != nil {
+		return 0, err
 	}
 	if sh.RecordSizeLimit > 0 {
 		hs.c.out.limitFragment(int(sh.RecordSizeLimit)) // RFC 8449 4: in TLS 1.2 it counts no type
@@ -135,14 +131,12 @@ func (hs *client12) readServerHello(m message) (State, error) {
 	if hs.session == nil {
 		return StateExpectCertificate, nil
 	}
-	f.resumed = true
+	hs.c.facts.resumed = true
 	copy(hs.master[:], hs.session.psk)
 	if err := hs.deriveKeys(); err != nil {
 		return 0, err
 	}
-	hs.chain = hs.session.chain
-	hs.evidence = Peer{OCSPResponse: hs.session.ocsp, SignedCertificateTimestamps: hs.session.scts, Resumed: true}
-	return StateAwaitVerification, hs.beginVerification(hs.chain, hs.evidence)
+	return hs.resumeVerified()
 }
 
 // echoed tells whether the server sends the session id that we sent.

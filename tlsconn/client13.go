@@ -17,11 +17,10 @@ type client13 struct {
 	shares     []*clientShare
 	retrySuite *suite // the suite of the HelloRetryRequest, nil without one
 
-	looking  *Completion[*Session]
-	ticket   []byte          // of the session that is offered
-	id       []byte          // of TLS 1.2, instead of a ticket
-	evidence Peer            // what came with the server's certificate
-	request  *certificateAsk // the server's CertificateRequest, nil without one
+	looking *Completion[*Session]
+	ticket  []byte          // of the session that is offered
+	id      []byte          // of TLS 1.2, instead of a ticket
+	request *certificateAsk // the server's CertificateRequest, nil without one
 }
 
 func newClient13(c *Conn) *client13 {
@@ -121,7 +120,7 @@ func (hs *client13) sendClientHello() (State, error) {
 		if err := hs.makeShares(p.keyShares); err != nil {
 			return 0, err
 		}
-		if config.Sessions != nil && p.sessionKey != "" {
+		if hs.c.keepsSessions() {
 			m.PSKModes = []byte{pskModeDHE} // also without a session: it asks for tickets
 		}
 	}
@@ -147,7 +146,7 @@ func (hs *client13) offer12(p *prepared) {
 	m.Offer(wire.ExtExtendedMasterSecret)
 	m.Offer(wire.ExtRenegotiationInfo) // RFC 5746 3.4: empty
 	m.PointFormats = []byte{0}
-	if hs.c.config.Sessions != nil && p.sessionKey != "" {
+	if hs.c.keepsSessions() {
 		m.Offer(wire.ExtSessionTicket) // RFC 5077 3.2: empty, to ask for one
 	}
 	if hs.session != nil && hs.session.version == tls.VersionTLS12 {
@@ -205,7 +204,7 @@ func (hs *client13) readCertificate(m message) (State, error) {
 		return 0, err
 	}
 	hs.transcript.Write(m.raw)
-	hs.chain, hs.evidence = chain, peer
+	hs.chain = chain
 	return StateAwaitVerification, hs.beginVerification(chain, peer)
 }
 

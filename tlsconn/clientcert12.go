@@ -92,40 +92,23 @@ func (hs *client12) readNewSessionTicket(m message) (State, error) {
 		return 0, decodeError(err)
 	}
 	hs.log(m.raw)
-	hs.issued, hs.lifetime = slices.Clone(t.Ticket), time.Duration(t.LifetimeHint)*time.Second
+	hs.issued = slices.Clone(t.Ticket)
+	if t.LifetimeHint > 0 { // RFC 5077 3.3: zero is unspecified
+		hs.lifetime = time.Duration(t.LifetimeHint) * time.Second
+	}
 	return StateExpectChangeCipherSpec, nil
 }
 
 // finish leaves the session with Config.Sessions, and the rest with the connection.
 func (hs *client12) finish() {
 	hs.complete()
-	p, _ := hs.c.config.prepare()
-	if hs.c.config.Sessions == nil || p.sessionKey == "" {
+	if !hs.c.keepsSessions() {
 		return
 	}
-	f := &hs.c.facts
-	now := p.now()
-	s := &Session{ticket: hs.issued, session: session{
-		version:       tls.VersionTLS12,
-		suite:         f.suite.id,
-		psk:           slices.Clone(hs.master[:]),
-		extended:      hs.extended,
-		created:       now,
-		authenticated: now,
-		lifetime:      maxTicketLifetime,
-		serverName:    f.serverName,
-		protocol:      f.protocol,
-		scope:         p.clientScope,
-		chain:         hs.chain,
-		ocsp:          hs.evidence.OCSPResponse,
-		scts:          hs.evidence.SignedCertificateTimestamps,
-	}}
-	if hs.lifetime > 0 {
-		s.lifetime = min(hs.lifetime, maxTicketLifetime)
-	}
-	if hs.session != nil {
-		s.authenticated = hs.session.authenticated
-	}
+	p, _ := hs.c.config.prepare()
+	s := &Session{session: hs.newSession(), ticket: hs.issued}
+	s.psk, s.extended = slices.Clone(hs.master[:]), hs.extended
+	s.begin(p.now(), hs.lifetime, hs.peer.expires())
 	switch {
 	case len(hs.issued) > 0:
 	case hs.session != nil:

@@ -122,13 +122,6 @@ func (hs *client13) acceptSession(sh *wire.ServerHello, suite *suite) error {
 	return nil
 }
 
-// resumeVerified has the chain of the session's beginning verified again.
-func (hs *client13) resumeVerified() (State, error) {
-	hs.chain = hs.session.chain
-	hs.evidence = Peer{OCSPResponse: hs.session.ocsp, SignedCertificateTimestamps: hs.session.scts, Resumed: true}
-	return StateAwaitVerification, hs.beginVerification(hs.chain, hs.evidence)
-}
-
 // ticketReceiver is what a client needs to make sessions of tickets, and keeps as
 // long as the connection lives.
 type ticketReceiver struct {
@@ -141,27 +134,12 @@ type ticketReceiver struct {
 // prepareForTickets makes ready to receive tickets, if sessions are kept. The
 // transcript ends with our Finished.
 func (hs *client13) prepareForTickets() {
-	p, _ := hs.c.config.prepare()
-	if hs.c.config.Sessions == nil || p.sessionKey == "" {
+	if !hs.c.keepsSessions() {
 		return
 	}
-	f := &hs.c.facts
-	r := &ticketReceiver{key: p.sessionKey, expires: hs.peer.expires()}
+	p, _ := hs.c.config.prepare()
+	r := &ticketReceiver{key: p.sessionKey, template: hs.newSession(), expires: hs.peer.expires()}
 	hs.d.DeriveSecret(&r.resumption, &hs.master, keysched.LabelResumption, hs.transcriptHash())
-	r.template = session{
-		version:       tls.VersionTLS13,
-		suite:         f.suite.id,
-		authenticated: p.now(),
-		serverName:    f.serverName,
-		protocol:      f.protocol,
-		scope:         p.clientScope,
-		chain:         hs.chain,
-		ocsp:          hs.evidence.OCSPResponse,
-		scts:          hs.evidence.SignedCertificateTimestamps,
-	}
-	if hs.session != nil {
-		r.template.authenticated = hs.session.authenticated
-	}
 	hs.c.in.receiver = r
 }
 
@@ -182,13 +160,7 @@ func (c *Conn) readNewSessionTicket(m message) error {
 	}
 	p, _ := c.config.prepare()
 	s := &Session{session: r.template, ticket: slices.Clone(t.Ticket)}
-	s.created = p.now()
-	s.lifetime = min(time.Duration(t.Lifetime)*time.Second, maxTicketLifetime)
-	if !r.expires.IsZero() {
-		// A session that outlived the certificate would fail where a full handshake, with the
-		// certificate that the server has by then, does not.
-		s.lifetime = min(s.lifetime, r.expires.Sub(s.created).Truncate(time.Second))
-	}
+	s.begin(p.now(), time.Duration(t.Lifetime)*time.Second, r.expires)
 	s.ageAdd = t.AgeAdd
 	d := c.ws.deriver(c.facts.suite.hash)
 	var psk keysched.Secret

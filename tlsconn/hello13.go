@@ -163,3 +163,17 @@ func selectProtocol(ours []string, offered [][]byte) (string, error) {
 	}
 	return "", abort(AlertNoApplicationProtocol, "client_hello: no application protocol in common")
 }
+
+// settleProtocol takes the application protocol that the server chose in the message,
+// if it did: one of those that were offered (RFC 7301 3.1).
+func (c *Conn) settleProtocol(message string, chosen []byte) error {
+	if len(chosen) == 0 {
+		return nil
+	}
+	protocol := string(chosen)
+	if !slices.Contains(c.config.NextProtos, protocol) && !c.config.AllowUnknownProtocol {
+		return abort(AlertIllegalParameter, "%s: application protocol was not offered", message)
+	}
+	c.facts.protocol = protocol
+	return nil
+}

@@ -242,12 +242,8 @@ func (hs *client13) readEncryptedExtensions(m message) (State, error) {
 	if err := onlyOffered("encrypted_extensions", &hs.hello, ee.Extensions, encryptedExtensions, AlertUnsupportedExtension); err != nil {
 		return 0, err
 	}
-	if len(ee.ALPN) > 0 {
-		protocol := string(ee.ALPN)
-		if !slices.Contains(hs.c.config.NextProtos, protocol) && !hs.c.config.AllowUnknownProtocol {
-			return 0, abort(AlertIllegalParameter, "encrypted_extensions: application protocol was not offered")
-		}
-		hs.c.facts.protocol = protocol
+	if err := hs.c.settleProtocol("encrypted_extensions", ee.ALPN); err != nil {
+		return 0, err
 	}
 	if ee.RecordSizeLimit > 0 {
 		hs.c.out.limitFragment(int(ee.RecordSizeLimit) - 1) // RFC 8449 4: it counts the content type

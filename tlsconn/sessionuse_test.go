@@ -20,15 +20,22 @@ func TestSessionEndsWithTheCertificate(t *testing.T) {
 		{"after it has expired", false, 61 * time.Minute, false},
 		{"after it has expired, of a client that does not care", true, 61 * time.Minute, true},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			r := newResumption(t)
-			r.client.InsecureSkipVerify = tt.insecure
-			r.server.Certificates = []tls.Certificate{r.ca.issueUntil(t, keyECDSA, testTime.Add(time.Hour), "example.org")}
-			r.want("the first connection", false)
-			r.now = testTime.Add(tt.after)
-			r.server.Certificates = []tls.Certificate{r.ca.issue(t, keyECDSA, "example.org")}
-			r.want("the next one", tt.resumed)
-		})
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			t.Run(tls.VersionName(version)+", "+tt.name, func(t *testing.T) {
+				r := newResumption(t)
+				r.client.MinVersion, r.client.MaxVersion = version, version
+				r.server.MinVersion = tls.VersionTLS12
+				r.client.InsecureSkipVerify = tt.insecure
+				r.server.Certificates = []tls.Certificate{r.ca.issueUntil(t, keyECDSA, testTime.Add(time.Hour), "example.org")}
+				r.want("the first connection", false)
+				r.now = testTime.Add(tt.after)
+				r.server.Certificates = []tls.Certificate{r.ca.issue(t, keyECDSA, "example.org")}
+				p := r.want("the next one", tt.resumed)
+				if got := p.client.conn.ConnectionState().Version; got != version {
+					t.Errorf("it is of %s", tls.VersionName(got))
+				}
+			})
+		}
 	}
 }
 
