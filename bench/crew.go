@@ -39,6 +39,7 @@ func newCrew(addr string, agreed agreement) (*crew, error) {
 			ServerName:         serverName,
 			InsecureSkipVerify: true, // checkChain is stricter
 			VerifyPeer:         func(peer *tlsconn.Peer) error { return agreed.checkChain(peer.Certificates) },
+			MinVersion:         tls.VersionTLS13,
 			CurvePreferences:   []tls.CurveID{tls.X25519},
 			Sessions:           sessions,
 		}

@@ -161,9 +161,9 @@ func TestClientHelloInfo(t *testing.T) {
 	}
 	if info.ServerName != "example.org" || !info.HelloRetryRequest ||
 		!slices.Equal(info.SupportedProtos, []string{"h2", "http/1.1"}) ||
-		!slices.Equal(info.SupportedVersions, []uint16{tls.VersionTLS13}) ||
+		!slices.Equal(info.SupportedVersions, []uint16{tls.VersionTLS13, tls.VersionTLS12}) ||
 		!slices.Equal(info.SupportedCurves, client.CurvePreferences) ||
-		len(info.CipherSuites) != 3 || len(info.SignatureSchemes) != len(offeredSchemes) || len(info.Extensions) == 0 {
+		len(info.CipherSuites) != len(allSuites)+len(allSuites12) || len(info.SignatureSchemes) != len(offeredSchemes) || len(info.Extensions) == 0 {
 		t.Errorf("%+v", info)
 	}
 	if info.Conn.LocalAddr().String() != "192.0.2.1:443" || info.Conn.RemoteAddr().String() != "[::1]:50000" {

@@ -175,8 +175,8 @@ type Config struct {
 	AllowMissingRenegotiationInfo bool
 
 	// MinVersion and MaxVersion are the lowest and the highest version to speak,
-	// tls.VersionTLS12 or tls.VersionTLS13. Zero means TLS 1.3 for both: TLS 1.2 is young
-	// here, and has to be asked for.
+	// tls.VersionTLS12 or tls.VersionTLS13. Zero means these two. TLS 1.2 is spoken with
+	// ephemeral elliptic-curve keys and AEADs alone.
 	MinVersion, MaxVersion uint16
 
 	// CipherSuites are the enabled suites, most preferred first, by their IANA numbers
@@ -202,6 +202,9 @@ type Config struct {
 	// Time tells the current time, to check validity of certificates. Nil means
 	// time.Now.
 	Time func() time.Time
+
+	// suitesUnordered takes CipherSuites for a set, whose order is no wish: FromTLS's.
+	suitesUnordered bool
 
 	// issuersBind makes a client keep what it has from a server that names authorities, none
 	// of which issued it: FromTLS's, as crypto/tls does.

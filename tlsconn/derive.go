@@ -61,6 +61,7 @@ func (cfg *Config) derive() error {
 	if err := p.chooseSuites(cfg.CipherSuites); err != nil {
 		return err
 	}
+	p.suitesFixed = p.suitesFixed && !cfg.suitesUnordered
 	if err := p.chooseGroups(cfg); err != nil {
 		return err
 	}

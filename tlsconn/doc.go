@@ -80,10 +80,10 @@
 // the codec, the record protection and the key schedule are leaves under
 // internal/.
 //
-// TLS 1.2 (server12.go, client12.go, schedule12.go and their kin; ECDHE with AEADs only)
-// is spoken where Config.MinVersion asks for it. It does not yet pass all of BoGo, and
-// so is not on by default.
+// TLS 1.2 (server12.go, client12.go, schedule12.go and their kin) is spoken with ephemeral
+// elliptic-curve keys and AEADs only, and has machines of its own, which begin where the
+// version is settled.
 //
-// Not here: TLS 1.1 and before, 0-RTT, external PSKs, post-handshake client
-// authentication, renegotiation, compression.
+// Not here: TLS 1.1 and before, RSA key exchange, CBC, 0-RTT, external PSKs, post-handshake
+// client authentication, renegotiation, compression.
 package tlsconn

@@ -27,7 +27,7 @@ type facts struct {
 // ConnectionState is what is known about a connection. It is a copy; what the
 // slices point at is shared and must not be changed.
 type ConnectionState struct {
-	// Version is tls.VersionTLS13, or 0 as long as it is not settled.
+	// Version is tls.VersionTLS12 or tls.VersionTLS13; 0 as long as it is not settled.
 	Version uint16
 	// HandshakeComplete says that Handshake has returned nil.
 	HandshakeComplete bool

@@ -29,10 +29,10 @@ const maxConverted = 1024
 //
 // What is not quite the same as in crypto/tls:
 //
-//   - TLS 1.3 alone is spoken, within any MinVersion that can be honoured: a peer
-//     without it is refused. A MinVersion of zero, or of TLS 1.2, is no promise to
-//     serve such peers; one of TLS 1.0 or 1.1 is, and is refused, as is a MaxVersion
-//     below TLS 1.3. CipherSuites, which concerns TLS 1.2 alone, has no effect.
+//   - TLS 1.2 is spoken with ECDHE and AEADs alone. CipherSuites, which concerns TLS 1.2
+//     alone and is a set, is refused if it promises another suite; the CBC suites that
+//     crypto/tls has without any are not a promise. One without a suite of TLS 1.2 leaves
+//     TLS 1.3. A MinVersion of TLS 1.0 or 1.1 is a promise too, and refused.
 //   - Callbacks have no context: the Context of what they get is nil, and its Conn
 //     only has addresses. On an event loop they must not block.
 //   - VerifyPeerCertificate is called for resumed connections too, with the chain of
@@ -66,11 +66,20 @@ func fromTLS(original, theirs *tls.Config, role Role) (*Config, error) {
 		return nil, err
 	}
 	config := &Config{
+		MinVersion:             theirs.MinVersion,
+		MaxVersion:             min(theirs.MaxVersion, tls.VersionTLS13),
+		suitesUnordered:        true,
 		NextProtos:             theirs.NextProtos,
 		CurvePreferences:       groupsOf(theirs.CurvePreferences),
 		SessionTicketsDisabled: theirs.SessionTicketsDisabled,
 		Time:                   theirs.Time,
 		Certificates:           theirs.Certificates,
+	}
+	if theirs.CipherSuites != nil {
+		config.CipherSuites = suites12Of(theirs.CipherSuites)
+		if config.CipherSuites == nil {
+			config.MinVersion = tls.VersionTLS13
+		}
 	}
 	if theirs.KeyLogWriter != nil {
 		config.KeyLogWriter = lockedKeyLog{theirs.KeyLogWriter}
@@ -128,8 +137,14 @@ var unhonoured = []struct {
 	{"MinVersion", 0, func(c *tls.Config) bool {
 		return c.MinVersion > tls.VersionTLS13 || c.MinVersion != 0 && c.MinVersion < tls.VersionTLS12
 	}, "TLS 1.0 and 1.1 are not spoken, nor what comes after TLS 1.3"},
-	{"MaxVersion", 0, func(c *tls.Config) bool { return c.MaxVersion != 0 && c.MaxVersion < tls.VersionTLS13 },
-		"TLS 1.3 alone is spoken"},
+	{"MaxVersion", 0, func(c *tls.Config) bool { return c.MaxVersion != 0 && c.MaxVersion < tls.VersionTLS12 },
+		"TLS 1.1 and before are not spoken"},
+	{"CipherSuites", 0, func(c *tls.Config) bool {
+		return c.MinVersion < tls.VersionTLS13 && slices.ContainsFunc(c.CipherSuites, isUnknownSuite)
+	}, "it has a suite that is not of ECDHE and an AEAD"},
+	{"CipherSuites", 0, func(c *tls.Config) bool {
+		return c.MaxVersion == tls.VersionTLS12 && c.CipherSuites != nil && suites12Of(c.CipherSuites) == nil
+	}, "it has no suite of TLS 1.2"},
 	{"CurvePreferences", 0, func(c *tls.Config) bool { return slices.ContainsFunc(c.CurvePreferences, isUnknownGroup) },
 		"it has a group that is not supported"},
 	{"VerifyConnection", 0, func(c *tls.Config) bool { return c.VerifyConnection != nil },
@@ -208,6 +223,23 @@ func groupsOf(set []tls.CurveID) (groups []tls.CurveID) {
 		}
 	}
 	return groups
+}
+
+// isUnknownSuite tells whether crypto/tls has a suite that we do not have.
+func isUnknownSuite(id uint16) bool {
+	named := func(s *tls.CipherSuite) bool { return s.ID == id }
+	return suiteByID(id) == nil && suite12ByID(id) == nil &&
+		(slices.ContainsFunc(tls.CipherSuites(), named) || slices.ContainsFunc(tls.InsecureCipherSuites(), named))
+}
+
+// suites12Of returns the suites of TLS 1.2 in a set, in our order.
+func suites12Of(set []uint16) (suites []uint16) {
+	for _, s := range byHardware(allSuites12) {
+		if slices.Contains(set, s.id) {
+			suites = append(suites, s.id)
+		}
+	}
+	return suites
 }
 
 func rawChain(certs []*x509.Certificate) [][]byte {
@@ -313,7 +345,6 @@ func (c *configsForClients) convert(theirs *tls.Config) conversion {
 	config.TicketLifetime = c.parent.TicketLifetime
 	config.SessionScope = c.parent.SessionScope
 	config.SignatureSchemes = c.parent.SignatureSchemes
-	config.CipherSuites = c.parent.CipherSuites
 	config.MaxFragment = c.parent.MaxFragment
 	config.MaxCertificateBytes = c.parent.MaxCertificateBytes
 	config.VerifyPeerLater = c.parent.VerifyPeerLater

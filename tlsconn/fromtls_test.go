@@ -90,7 +90,11 @@ var tlsFields = map[string]tlsField{
 		func(c *Config) bool { return c.ClientCAs != nil }},
 	"InsecureSkipVerify": {irrelevant, honoured, func(c *tls.Config) { c.InsecureSkipVerify = true },
 		func(c *Config) bool { return c.InsecureSkipVerify }},
-	"CipherSuites":             {ineffect, ineffect, func(c *tls.Config) { c.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256} }, nil},
+	"CipherSuites": {honoured, honoured, func(c *tls.Config) {
+		c.CipherSuites = []uint16{tls.TLS_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, 0x1a1a}
+	}, func(c *Config) bool {
+		return slices.Equal(c.CipherSuites, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}) && c.suitesUnordered
+	}},
 	"PreferServerCipherSuites": {ineffect, ineffect, func(c *tls.Config) { c.PreferServerCipherSuites = true }, nil},
 	// A client resumes nothing without ClientSessionCache, which is refused.
 	"SessionTicketsDisabled": {honoured, honoured, func(c *tls.Config) { c.SessionTicketsDisabled = true },
@@ -103,8 +107,10 @@ var tlsFields = map[string]tlsField{
 	"WrapSession": {refused, irrelevant, func(c *tls.Config) {
 		c.WrapSession = func(tls.ConnectionState, *tls.SessionState) ([]byte, error) { return nil, nil }
 	}, nil},
-	"MinVersion": {refused, refused, func(c *tls.Config) { c.MinVersion = tls.VersionTLS11 }, nil},
-	"MaxVersion": {refused, refused, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, nil},
+	"MinVersion": {honoured, honoured, func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 },
+		func(c *Config) bool { return c.MinVersion == tls.VersionTLS13 }},
+	"MaxVersion": {honoured, honoured, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 },
+		func(c *Config) bool { return c.MaxVersion == tls.VersionTLS12 }},
 	"CurvePreferences": {honoured, honoured, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP256, tls.X25519} },
 		func(c *Config) bool {
 			return slices.Equal(c.CurvePreferences, []tls.CurveID{tls.X25519, tls.CurveP256})
@@ -224,6 +230,18 @@ func TestFromTLSRefusesWhatItCannotHonour(t *testing.T) {
 		{"SSL 3.0 as the least version", RoleServer, func(c *tls.Config) { c.MinVersion = 0x0300 }, "MinVersion"},
 		{"TLS 1.2 as the least version", RoleServer, func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }, ""},
 		{"TLS 1.3 alone", RoleServer, func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS13, tls.VersionTLS13 }, ""},
+		{"TLS 1.1 as the least version", RoleClient, func(c *tls.Config) { c.MinVersion = tls.VersionTLS11 }, "MinVersion"},
+		{"TLS 1.1 as the greatest version", RoleClient, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS11 }, "MaxVersion"},
+		{"TLS 1.2 alone", RoleServer, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, ""},
+		{"TLS 1.2 alone, without a suite", RoleServer, func(c *tls.Config) { c.MaxVersion, c.CipherSuites = tls.VersionTLS12, []uint16{} }, "CipherSuites"},
+		{"no suite of TLS 1.2", RoleServer, func(c *tls.Config) { c.CipherSuites = []uint16{tls.TLS_AES_128_GCM_SHA256} }, ""},
+		{"a CBC suite", RoleServer, func(c *tls.Config) {
+			c.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA}
+		}, "CipherSuites"},
+		{"a CBC suite, which TLS 1.3 alone makes idle", RoleServer, func(c *tls.Config) {
+			c.MinVersion, c.CipherSuites = tls.VersionTLS13, []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA}
+		}, ""},
+		{"RSA key exchange", RoleClient, func(c *tls.Config) { c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256} }, "CipherSuites"},
 		{"a version of the future as the least", RoleServer, func(c *tls.Config) { c.MinVersion = 0x0305 }, "MinVersion"},
 		{"a version of the future as the greatest", RoleServer, func(c *tls.Config) { c.MaxVersion = 0xffff }, ""},
 		{"a group that we do not have", RoleClient, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.X25519, tls.SecP256r1MLKEM768} }, "CurvePreferences"},
@@ -458,6 +476,16 @@ func TestFromTLSNegotiatesWhatCryptoTLSWould(t *testing.T) {
 			c.CurvePreferences = []tls.CurveID{tls.CurveP384, tls.CurveP256}
 			s.CurvePreferences = []tls.CurveID{tls.CurveP384, tls.X25519, tls.CurveP256}
 		}},
+		{"TLS 1.2 alone of the client", func(c, _ *tls.Config) { c.MaxVersion = tls.VersionTLS12 }},
+		{"TLS 1.2 alone of the server", func(_, s *tls.Config) { s.MaxVersion = tls.VersionTLS12 }},
+		{"the order of suites does not matter", func(c, s *tls.Config) {
+			c.MaxVersion = tls.VersionTLS12
+			c.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+			s.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+		}},
+		{"no suite of TLS 1.2", func(c, s *tls.Config) {
+			c.CipherSuites, s.CipherSuites = []uint16{}, []uint16{tls.TLS_AES_128_GCM_SHA256}
+		}},
 		{"suites of TLS 1.2 disable none of TLS 1.3", func(c, s *tls.Config) {
 			c.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
 			s.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256}
@@ -505,7 +533,7 @@ func TestFromTLSNegotiatesWhatCryptoTLSWould(t *testing.T) {
 			asClient := clientPeer(t, ourClient, server)
 			asClient.echo([]byte("data"))
 			state := asClient.conn.ConnectionState()
-			sameOutcome(t, "our client", theirs, tls.ConnectionState{CurveID: state.Group, CipherSuite: state.CipherSuite,
+			sameOutcome(t, "our client", theirs, tls.ConnectionState{Version: state.Version, CurveID: state.Group, CipherSuite: state.CipherSuite,
 				NegotiatedProtocol: state.NegotiatedProtocol, PeerCertificates: state.PeerCertificates})
 		})
 	}
@@ -606,7 +634,7 @@ func theirHandshake(t *testing.T, client, server *tls.Config) tls.ConnectionStat
 
 func sameOutcome(t *testing.T, who string, want, got tls.ConnectionState) {
 	t.Helper()
-	if got.CurveID != want.CurveID || got.CipherSuite != want.CipherSuite || got.NegotiatedProtocol != want.NegotiatedProtocol ||
+	if got.Version != want.Version || got.CurveID != want.CurveID || got.CipherSuite != want.CipherSuite || got.NegotiatedProtocol != want.NegotiatedProtocol ||
 		!got.PeerCertificates[0].Equal(want.PeerCertificates[0]) {
 		t.Errorf("%s: %v, %s, %q, a certificate for %v; crypto/tls with itself: %v, %s, %q, %v", who,
 			got.CurveID, tls.CipherSuiteName(got.CipherSuite), got.NegotiatedProtocol, got.PeerCertificates[0].DNSNames,

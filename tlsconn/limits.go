@@ -106,8 +106,9 @@ const (
 	// before a session from the future is not resumed: its age cannot be told.
 	maxClockStep = time.Minute
 
-	// defaultMinVersion is the lowest version that is spoken unless the user says otherwise.
-	defaultMinVersion = tls.VersionTLS13
+	// defaultMinVersion is the lowest version that is spoken unless the user says otherwise, as in
+	// crypto/tls, nginx and haproxy.
+	defaultMinVersion = tls.VersionTLS12
 
 	// minFragment is the least that a record's plaintext can be limited to (RFC 8449 4).
 	minFragment = 63

@@ -349,8 +349,10 @@ func TestOpenSSLRefusals(t *testing.T) {
 	ca := newTestCA(t)
 	cert := ca.issue(t, keyECDSA, "example.org")
 	_, certFile, keyFile := pemFiles(t, ca, cert)
-	t.Run("s_client has TLS 1.2 alone", func(t *testing.T) {
-		conn, p := sClient(t, serverFor(cert), "-tls1_2")
+	t.Run("s_client has TLS 1.2 alone, and we TLS 1.3", func(t *testing.T) {
+		server := serverFor(cert)
+		server.MinVersion = tls.VersionTLS13
+		conn, p := sClient(t, server, "-tls1_2")
 		wantAlert(t, "server", conn.Handshake(), AlertProtocolVersion)
 		p.expect("alert protocol version")
 	})
@@ -369,9 +371,11 @@ func TestOpenSSLRefusals(t *testing.T) {
 			t.Errorf("%q does not tell what the client said", err)
 		}
 	})
-	t.Run("s_server has TLS 1.2 alone", func(t *testing.T) {
+	t.Run("s_server has TLS 1.2 alone, and we TLS 1.3", func(t *testing.T) {
 		addr, _ := sServer(t, "-cert", certFile, "-key", keyFile, "-tls1_2")
-		wantPeerAlert(t, "client", dial(t, addr, clientFor(ca)).Handshake(), AlertProtocolVersion)
+		client := clientFor(ca)
+		client.MinVersion = tls.VersionTLS13
+		wantPeerAlert(t, "client", dial(t, addr, client).Handshake(), AlertProtocolVersion)
 	})
 	t.Run("s_server requires a client certificate", func(t *testing.T) {
 		addr, _ := sServer(t, "-cert", certFile, "-key", keyFile, "-Verify", "1", "-rev")

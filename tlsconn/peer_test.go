@@ -283,20 +283,24 @@ func TestCryptoTLSRefusals(t *testing.T) {
 		wantAlert(t, "client", ours, AlertBadCertificate)
 		wantTheirs(t, theirs, AlertBadCertificate)
 	})
-	t.Run("server: the client has TLS 1.2 alone", func(t *testing.T) {
+	t.Run("server: the client has TLS 1.2 alone, and we TLS 1.3", func(t *testing.T) {
 		peer := peerClient()
 		peer.MaxVersion = tls.VersionTLS12
-		ours, theirs := serverPeer(t, serverFor(cert), peer).failure()
+		server := serverFor(cert)
+		server.MinVersion = tls.VersionTLS13
+		ours, theirs := serverPeer(t, server, peer).failure()
 		wantAlert(t, "server", ours, AlertProtocolVersion)
 		wantTheirs(t, theirs, AlertProtocolVersion)
 		if !strings.Contains(ours.Error(), "TLS 1.3") {
 			t.Errorf("%q does not say what is missing", ours)
 		}
 	})
-	t.Run("client: the server has TLS 1.2 alone", func(t *testing.T) {
+	t.Run("client: the server has TLS 1.2 alone, and we TLS 1.3", func(t *testing.T) {
 		peer := peerServer()
 		peer.MaxVersion = tls.VersionTLS12
-		ours, _ := clientPeer(t, clientFor(ca), peer).failure()
+		client := clientFor(ca)
+		client.MinVersion = tls.VersionTLS13
+		ours, _ := clientPeer(t, client, peer).failure()
 		wantPeerAlert(t, "client", ours, AlertProtocolVersion)
 	})
 	t.Run("client: the server requires a client certificate", func(t *testing.T) {

@@ -108,6 +108,7 @@ func newPuppetIn(t testing.TB, ws *Workspace, role Role, adjust func(*Config)) *
 	if role == RoleClient {
 		config = serverFor(cert)
 	}
+	config.MinVersion = tls.VersionTLS13
 	config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
 	if adjust != nil {
 		adjust(config)

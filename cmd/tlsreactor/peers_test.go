@@ -11,7 +11,6 @@ import (
 const pythonPeer = `
 import socket, ssl, sys
 context = ssl.create_default_context(cafile=sys.argv[3])
-context.minimum_version = ssl.TLSVersion.TLSv1_3
 context.set_alpn_protocols(["http/1.1"])
 with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as raw:
     with context.wrap_socket(raw, server_hostname="localhost", suppress_ragged_eofs=False) as conn:
@@ -22,7 +21,7 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as raw:
 
 const nodePeer = `
 const [host, port, ca] = process.argv.slice(1);
-const conn = require("tls").connect({ host, port, servername: "localhost", minVersion: "TLSv1.3", ALPNProtocols: ["http/1.1"],
+const conn = require("tls").connect({ host, port, servername: "localhost", ALPNProtocols: ["http/1.1"],
                                       ca: require("fs").readFileSync(ca) });
 conn.on("secureConnect", () => conn.write("GET / HTTP/1.0\r\n\r\n"));
 conn.pipe(process.stdout);
@@ -30,8 +29,14 @@ conn.pipe(process.stdout);
 
 // Stacks that share no code with ours, nor with each other, get the page over a chain that they verify.
 func TestPeersGetThePage(t *testing.T) {
+	for _, version := range []string{"1.2", "1.3"} {
+		t.Run("TLS "+version, func(t *testing.T) { peersGetThePage(t, version) })
+	}
+}
+
+func peersGetThePage(t *testing.T, version string) {
 	certFile, keyFile := certificateFiles(t, nil)
-	p := start(t, "--cert", certFile, "--key", keyFile)
+	p := start(t, "--cert", certFile, "--key", keyFile, "--tls-min", version, "--tls-max", version)
 	host, port, _ := strings.Cut(p.addr, ":")
 	nss := nssDatabase(t, certFile)
 	const request = "GET / HTTP/1.0\r\n\r\n"
@@ -41,13 +46,14 @@ func TestPeersGetThePage(t *testing.T) {
 	}{
 		{"OpenSSL", request, []string{"openssl", "s_client", "-connect", p.addr, "-quiet", "-servername", "localhost", "-CAfile", certFile, "-verify_return_error"}},
 		{"GnuTLS", request, []string{"gnutls-cli", "--port", port, "--sni-hostname", "localhost", "--verify-hostname", "localhost", "--x509cafile", certFile, host}},
-		{"NSS", "", []string{"tstclnt", "-A", writeFile(t, "request", []byte(request)), "-h", host, "-p", port, "-a", "localhost", "-d", nss, "-V", "tls1.3:tls1.3"}},
+		{"NSS", "", []string{"tstclnt", "-A", writeFile(t, "request", []byte(request)), "-h", host, "-p", port, "-a", "localhost", "-d", nss, "-V", "tls1.2:tls1.3"}},
 		{"Python", "", []string{"python3", "-c", pythonPeer, host, port, certFile}},
+		{"curl", "", []string{"curl", "-sS", "-k", "--resolve", "localhost:" + port + ":" + host, "https://localhost:" + port + "/"}},
 		{"Node", "", []string{"node", "-e", nodePeer, host, port, certFile}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			page := tool(t, tt.input, tt.command[0], tt.command[1:]...)
-			for _, fact := range []string{"TLS 1.3", "localhost"} {
+			for _, fact := range []string{"TLS " + version, "localhost"} {
 				if !strings.Contains(page, "<dd>"+fact+"</dd>") {
 					t.Errorf("the page does not state %s:\n%s", fact, page)
 				}

@@ -242,6 +242,10 @@ func TestProbeOfOpenSSL(t *testing.T) {
 		retried              bool
 	}{
 		{name: "its defaults"},
+		{name: "TLS 1.2", server: []string{"-tls1_2"}, suite: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", group: "X25519", scheme: "ecdsa_secp256r1_sha256"},
+		{name: "TLS 1.2 and an RSA key", key: rsaSigner, server: []string{"-tls1_2", "-sigalgs", "RSA+SHA384"}, suite: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", scheme: "rsa_pkcs1_sha384"},
+		{name: "TLS 1.2, which is asked for, and a suite", probe: []string{"--tls-max", "1.2", "--suites", "ECDHE-ECDSA-CHACHA20-POLY1305"}, suite: "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
+		{name: "a suite of TLS 1.2", probe: []string{"--suites", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"}, suite: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
 		{name: "an RSA key", key: rsaSigner, scheme: "rsa_pss_rsae_sha256"},
 		{name: "an ECDSA P-384 key", key: p384Signer, scheme: "ecdsa_secp384r1_sha384"},
 		{name: "an Ed25519 key", key: edSigner, scheme: "ed25519"},
@@ -271,22 +275,22 @@ func TestProbeOfOpenSSL(t *testing.T) {
 	}
 }
 
-func TestProbeOfServersWithoutTLS13(t *testing.T) {
-	const message = "the server speaks TLS 1.2 at most; this probe speaks TLS 1.3"
+func TestProbeOfServersWithoutTheVersionsOffered(t *testing.T) {
+	const message = "the server does not speak TLS 1.3"
 	t.Run("openssl", func(t *testing.T) {
 		addr, _ := opensslServer(t, nil, "-tls1_2")
-		probeJSON(t, addr).want(t, 10, "no_tls13", message)
+		probeJSON(t, "--tls-min", "1.3", addr).want(t, 10, "no_common_version", message)
 	})
 	t.Run("crypto/tls", func(t *testing.T) {
 		certFile, keyFile := certificateFiles(t, nil)
-		addr := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{keyPair(t, certFile, keyFile)}, MaxVersion: tls.VersionTLS12})
-		probeJSON(t, addr).want(t, 10, "no_tls13", message)
+		addr := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{keyPair(t, certFile, keyFile)}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+		probeJSON(t, addr).want(t, 10, "no_common_version", "the server does not speak TLS 1.2 or TLS 1.3")
 	})
 	t.Run("one that does not look at the versions offered", func(t *testing.T) {
 		// A ServerHello of TLS 1.2: version, random, no session, ECDHE-RSA-AES128-GCM, no compression.
 		hello := slices.Concat([]byte{2, 0, 0, 38, 3, 3}, make([]byte, 32), []byte{0, 0xc0, 0x2f, 0})
 		addr := serveEach(t, afterHello(t, slices.Concat([]byte{22, 3, 3, 0, byte(len(hello))}, hello), true))
-		probeJSON(t, addr).want(t, 10, "no_tls13", message)
+		probeJSON(t, "--suites", "TLS_AES_128_GCM_SHA256", addr).want(t, 10, "no_common_version", message)
 	})
 }
 

@@ -199,7 +199,7 @@ func parseKey(block *pem.Block) (crypto.Signer, error) {
 	switch key := key.(type) {
 	case *ecdsa.PrivateKey:
 		if key.Curve == elliptic.P224() {
-			return nil, errors.New("the key is on curve P-224, which TLS 1.3 does not have; use P-256")
+			return nil, errors.New("the key is on curve P-224, which TLS does not sign with any more; use P-256")
 		}
 		return key, nil
 	case ed25519.PrivateKey:

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -19,7 +20,6 @@ type attempt struct {
 	conn   *reactor.Conn
 
 	state  tlsconn.State // that the handshake is in, or failed in
-	asked  bool          // the server sent a CertificateRequest
 	open   bool          // the handshake is complete
 	failed bool          // it never will be
 
@@ -48,8 +48,6 @@ func (a *attempt) Handshaking(c *reactor.Conn, state tlsconn.State, want tlsconn
 		a.failed = true
 		return
 	}
-	// From the state that awaits either message to the one for Certificate alone leads CertificateRequest.
-	a.asked = a.asked || state == tlsconn.StateExpectCertificate
 	a.state = state
 }
 
@@ -81,12 +79,12 @@ func (a *attempt) wants(want tlsconn.Want) {
 func (a *attempt) Opened(c *reactor.Conn) {
 	a.open = true
 	a.describe()
-	if !a.asked {
+	if !a.asked || c.ConnectionState().Version == tls.VersionTLS12 {
 		a.verdict()
 		return
 	}
-	// The server says only now what it thinks of our having no certificate (RFC 8446 4.4.2.4): with an
-	// alert, or not at all.
+	// A server of TLS 1.3 says only now what it thinks of our having no certificate (RFC 8446 4.4.2.4):
+	// with an alert, or not at all.
 	c.CloseWrite()
 	a.after(verdictTime, a.verdict)
 }

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
@@ -28,7 +29,7 @@ func (p *prober) describe() {
 			ALPN:              s.NegotiatedProtocol,
 			ServerName:        s.ServerName,
 			HelloRetryRequest: s.HelloRetryRequest,
-			ClientCertificate: w.asked,
+			ClientCertificate: p.asked,
 		})
 	}
 	for i, f := range p.findings() {
@@ -98,8 +99,8 @@ func (p *prober) times() times {
 		stamp:       p.stamp("times"),
 		Connect:     between(p.dialedAt, p.connectedAt),
 		Handshake:   between(p.connectedAt, max(p.reached[tlsconn.StateConnected], p.reached[tlsconn.StateFailed])),
-		ServerHello: between(p.reached[tlsconn.StateExpectServerHello], p.reached[tlsconn.StateExpectEncryptedExtensions]),
-		Verify:      between(p.reached[tlsconn.StateAwaitVerification], p.reached[tlsconn.StateExpectCertificateVerify]),
+		ServerHello: between(p.reached[tlsconn.StateExpectServerHello], cmp.Or(p.reached[tlsconn.StateExpectEncryptedExtensions], p.reached[tlsconn.StateExpectCertificate])),
+		Verify:      between(p.reached[tlsconn.StateAwaitVerification], cmp.Or(p.reached[tlsconn.StateExpectCertificateVerify], p.reached[tlsconn.StateExpectRequestOrDone])),
 		Total:       millisecondsOf(p.elapsed()),
 	}
 	if p.named {

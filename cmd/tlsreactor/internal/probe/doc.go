@@ -1,4 +1,4 @@
-// Package probe is `tlsreactor probe`: it makes one TLS 1.3 connection, shows the handshake while it
+// Package probe is `tlsreactor probe`: it makes one TLS connection, shows the handshake while it
 // happens, and tells what is known about the connection, and what is wrong with it.
 //
 // # Design

@@ -12,15 +12,15 @@ import (
 
 // explain tells why a handshake failed, in an operator's words.
 func (a *attempt) explain(reason reactor.Reason, err error) (Status, string) {
-	const oldTLS = "the server speaks TLS 1.2 at most; this probe speaks TLS 1.3"
-	first := a.reached[tlsconn.StateExpectEncryptedExtensions] == 0 // no ServerHello was taken
+	noVersion := "the server does not speak " + a.options.versions()
+	first := a.conn.ConnectionState().Version == 0 // no ServerHello was taken
 	if peer, ok := errors.AsType[*tlsconn.PeerAlertError](err); ok {
 		switch {
 		case first && peer.Alert == tlsconn.AlertProtocolVersion:
-			return StatusOldTLS, oldTLS + " (alert protocol_version)"
+			return StatusVersion, noVersion + " (alert protocol_version)"
 		case first && peer.Alert == tlsconn.AlertHandshakeFailure:
 			return StatusRefused, "the server refused with the alert handshake_failure: it shares no suite, group or " +
-				"signature scheme with what was offered, or it is too old to know TLS 1.3"
+				"signature scheme with what was offered, or does not speak " + a.options.versions()
 		}
 		return StatusRefused, fmt.Sprintf("the server refused with the alert %v%s", peer.Alert, meaning(peer.Alert))
 	}
@@ -29,7 +29,7 @@ func (a *attempt) explain(reason reactor.Reason, err error) (Status, string) {
 	}
 	if local, ok := errors.AsType[*tlsconn.LocalAlertError](err); ok {
 		if first && local.Alert == tlsconn.AlertProtocolVersion {
-			return StatusOldTLS, oldTLS
+			return StatusVersion, noVersion
 		}
 		return StatusFailed, fmt.Sprintf("we ended the handshake with the alert %v: %v", local.Alert, local.Err)
 	}

@@ -25,6 +25,12 @@ var suites = []named[uint16]{
 	{tls.TLS_AES_128_GCM_SHA256, "TLS_AES_128_GCM_SHA256", nil},
 	{tls.TLS_AES_256_GCM_SHA384, "TLS_AES_256_GCM_SHA384", nil},
 	{tls.TLS_CHACHA20_POLY1305_SHA256, "TLS_CHACHA20_POLY1305_SHA256", nil},
+	{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", []string{"ECDHE-ECDSA-AES128-GCM-SHA256"}},
+	{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", []string{"ECDHE-RSA-AES128-GCM-SHA256"}},
+	{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", []string{"ECDHE-ECDSA-AES256-GCM-SHA384"}},
+	{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", []string{"ECDHE-RSA-AES256-GCM-SHA384"}},
+	{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", []string{"ECDHE-ECDSA-CHACHA20-POLY1305"}},
+	{tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", []string{"ECDHE-RSA-CHACHA20-POLY1305"}},
 }
 
 // schemes have the names of RFC 8446 4.2.3; those with which a server may sign.
@@ -36,6 +42,9 @@ var schemes = []named[tls.SignatureScheme]{
 	{tls.PSSWithSHA256, "rsa_pss_rsae_sha256", nil},
 	{tls.PSSWithSHA384, "rsa_pss_rsae_sha384", nil},
 	{tls.PSSWithSHA512, "rsa_pss_rsae_sha512", nil},
+	{tls.PKCS1WithSHA256, "rsa_pkcs1_sha256", nil}, // in TLS 1.2, as the next two
+	{tls.PKCS1WithSHA384, "rsa_pkcs1_sha384", nil},
+	{tls.PKCS1WithSHA512, "rsa_pkcs1_sha512", nil},
 }
 
 // nameOf returns the name of id, "" for 0, which stands for what is not settled.

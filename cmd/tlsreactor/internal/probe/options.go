@@ -11,9 +11,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/tlsreactor/tlsreactor/cmd/tlsreactor/internal/tlsversion"
 	"github.com/tlsreactor/tlsreactor/tlsconn"
 )
 
@@ -27,8 +29,9 @@ type Options struct {
 	ALPN       []string       // nil offers none
 	Roots      *x509.CertPool // nil for the system's
 	Groups     []tls.CurveID  // nil for all
-	Suites     []uint16       // nil for all
-	Timeout    time.Duration  // for everything
+	Suites     []uint16       // nil for all of the versions
+	Min, Max   tlsversion.Version
+	Timeout    time.Duration // for everything
 
 	Only4, Only6 bool
 	JSON         bool
@@ -89,6 +92,8 @@ func newFlagSet(o *Options, named *bool) *flag.FlagSet {
 		o.Suites, err = parseNames(suites, list)
 		return err
 	})
+	flags.TextVar(&o.Min, "tls-min", tlsversion.Version(tls.VersionTLS12), "")
+	flags.TextVar(&o.Max, "tls-max", tlsversion.Version(tls.VersionTLS13), "")
 	flags.DurationVar(&o.Timeout, "timeout", 10*time.Second, "")
 	flags.BoolVar(&o.Only4, "4", false, "")
 	flags.BoolVar(&o.Only6, "6", false, "")
@@ -146,6 +151,8 @@ func (o *Options) check() error {
 	switch {
 	case o.Only4 && o.Only6:
 		return errors.New("--4 and --6 exclude each other")
+	case o.Min > o.Max:
+		return fmt.Errorf("--tls-min is above --tls-max: %v, %v", o.Min, o.Max)
 	case o.Timeout <= 0 || o.Timeout > maxTimeout:
 		return fmt.Errorf("--timeout %v: must be more than 0, and at most %v", o.Timeout, maxTimeout)
 	}
@@ -159,21 +166,60 @@ func (o *Options) check() error {
 			return fmt.Errorf("the server's name %q is not of ASCII letters; names in other alphabets have a form that begins with xn--", o.ServerName)
 		}
 	}
-	if err := o.config(nil).Validate(tlsconn.RoleClient); err != nil {
+	if err := o.narrow(); err != nil {
+		return err
+	}
+	if err := o.config(nil, nil).Validate(tlsconn.RoleClient); err != nil {
 		return errors.New(strings.TrimPrefix(err.Error(), "tlsconn: "))
 	}
 	return nil
 }
 
-// config is the engine's configuration; chain is handed the server's certificates.
-func (o *Options) config(chain func([]*x509.Certificate) error) *tlsconn.Config {
+// narrow leaves out a version that --suites has no suite of.
+func (o *Options) narrow() error {
+	if o.Suites == nil {
+		return nil
+	}
+	low, high := o.Min, o.Max
+	if !slices.ContainsFunc(o.Suites, isOf13) {
+		high = tls.VersionTLS12
+	} else if !slices.ContainsFunc(o.Suites, func(id uint16) bool { return !isOf13(id) }) {
+		low = tls.VersionTLS13
+	}
+	if low > high {
+		return fmt.Errorf("--suites has no suite of %s", o.versions())
+	}
+	o.Min, o.Max = low, high
+	return nil
+}
+
+// isOf13 tells suites of TLS 1.3, 0x13**, from others (RFC 8446 B.4).
+func isOf13(suite uint16) bool { return suite>>8 == 0x13 }
+
+// versions names what is offered.
+func (o *Options) versions() string {
+	if o.Min != o.Max {
+		return fmt.Sprintf("%v or %v", o.Min, o.Max)
+	}
+	return o.Min.String()
+}
+
+// config is the engine's configuration; asked is called if the server wants a certificate, and chain is
+// handed its own.
+func (o *Options) config(asked func(), chain func([]*x509.Certificate) error) *tlsconn.Config {
 	return &tlsconn.Config{
 		ServerName:         o.ServerName,
 		InsecureSkipVerify: true, // chain inspects
 		VerifyPeer:         func(peer *tlsconn.Peer) error { return chain(peer.Certificates) },
-		NextProtos:         o.ALPN,
-		CipherSuites:       o.Suites,
-		CurvePreferences:   o.Groups,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			asked()
+			return new(tls.Certificate), nil // none
+		},
+		NextProtos:       o.ALPN,
+		MinVersion:       uint16(o.Min),
+		MaxVersion:       uint16(o.Max),
+		CipherSuites:     o.Suites,
+		CurvePreferences: o.Groups,
 	}
 }
 

@@ -24,7 +24,8 @@ func TestArguments(t *testing.T) {
 		{"the dot of the root", "example.com.:443", func(o *Options) { o.Host = "example.com." }},
 		{"another server's name", "example.com:443 --servername a.org", func(o *Options) { o.ServerName, o.VerifyName = "a.org", "a.org" }},
 		{"groups by any of their names", "example.com:443 --groups prime256v1,x25519", func(o *Options) { o.Groups = []tls.CurveID{tls.CurveP256, tls.X25519} }},
-		{"suites", "example.com:443 --suites TLS_AES_256_GCM_SHA384", func(o *Options) { o.Suites = []uint16{tls.TLS_AES_256_GCM_SHA384} }},
+		{"suites", "example.com:443 --suites TLS_AES_256_GCM_SHA384", func(o *Options) { o.Suites, o.Min = []uint16{tls.TLS_AES_256_GCM_SHA384}, tls.VersionTLS13 }},
+		{"a version", "example.com:443 --tls-max 1.2", func(o *Options) { o.Max = tls.VersionTLS12 }},
 		{"an IPv6 address with a zone", "[fe80::1%eth0]:443", func(o *Options) { o.Host, o.ServerName, o.VerifyName = "fe80::1%eth0", "fe80::1", "fe80::1" }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -32,7 +33,7 @@ func TestArguments(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := &Options{Host: "example.com", Port: 443, ServerName: "example.com", VerifyName: "example.com", Timeout: 10e9}
+			want := &Options{Host: "example.com", Port: 443, ServerName: "example.com", VerifyName: "example.com", Min: tls.VersionTLS12, Max: tls.VersionTLS13, Timeout: 10e9}
 			tt.want(want)
 			if !reflect.DeepEqual(o, want) {
 				t.Errorf("%+v, want %+v", o, want)
@@ -65,7 +66,11 @@ func TestArgumentsThatAreWrongAreNamed(t *testing.T) {
 		{"an unknown flag", "a:1 --sni b", "unknown flag --sni"},
 		{"a group that is none", "a:1 --groups P-256,sect571r1", `"sect571r1" is none of X25519MLKEM768, X25519`},
 		{"a group twice", "a:1 --groups P-256,secp256r1", `"secp256r1" is listed twice`},
-		{"a suite of TLS 1.2", "a:1 --suites TLS_RSA_WITH_AES_128_CBC_SHA", "is none of TLS_AES_128_GCM_SHA256"},
+		{"a version that is not spoken", "a:1 --tls-max 1.1", `invalid value "1.1" for flag --tls-max: want 1.2 or 1.3`},
+		{"versions the wrong way round", "a:1 --tls-min 1.3 --tls-max 1.2", "--tls-min is above --tls-max"},
+		{"a suite of another version", "a:1 --tls-min 1.3 --suites TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "--suites has no suite of TLS 1.3"},
+		{"a suite of TLS 1.3 for TLS 1.2", "a:1 --tls-max 1.2 --suites TLS_AES_128_GCM_SHA256", "--suites has no suite of TLS 1.2"},
+		{"a suite without ECDHE", "a:1 --suites TLS_RSA_WITH_AES_128_CBC_SHA", "is none of TLS_AES_128_GCM_SHA256"},
 		{"an empty protocol", "a:1 --alpn h2,,h3", "--alpn h2,,h3: a name has from 1 to 255 bytes"},
 		{"too many protocols", "a:1 --alpn " + strings.TrimSuffix(strings.Repeat(strings.Repeat("p", 200)+",", 100), ","), "NextProtos"},
 		{"no time", "a:1 --timeout 0s", "--timeout 0s: must be more than 0"},

@@ -46,7 +46,7 @@ func Run(o *Options, w io.Writer, lookup Lookup) (Status, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &prober{options: o, lookup: lookup, ctx: ctx, loop: r.Loops()[0], lines: make(chan line, maxLines), began: time.Now()}
-	p.config = o.config(func(chain []*x509.Certificate) error {
+	p.config = o.config(func() { p.asked = true }, func(chain []*x509.Certificate) error {
 		n := inspection{chain: chain, name: o.VerifyName, roots: roots, now: time.Now()}
 		found := n.findings()
 		p.found.Store(&found)
@@ -103,6 +103,7 @@ type prober struct {
 	overdue  bool       // the next attempt only waits for an address
 	failures []string   // of look-ups or attempts
 	winner   *attempt   // has connected
+	asked    bool       // the server wants a certificate
 	ended    bool       // the result is told
 	status   Status
 

@@ -17,7 +17,7 @@ const (
 	StatusFailed    Status = 7  // we ended it: the server does not obey the protocol
 	StatusUntrusted Status = 8  // the handshake is complete, the certificate is not to be trusted
 	StatusLost      Status = 9  // the server closed or reset the connection within the handshake
-	StatusOldTLS    Status = 10 // the server has no TLS 1.3
+	StatusVersion   Status = 10 // the server speaks no version that was offered
 	StatusNotTLS    Status = 11 // the server speaks something else
 )
 
@@ -33,7 +33,7 @@ var statusNames = map[Status]string{
 	StatusFailed:    "handshake_failed",
 	StatusUntrusted: "untrusted",
 	StatusLost:      "connection_lost",
-	StatusOldTLS:    "no_tls13",
+	StatusVersion:   "no_common_version",
 	StatusNotTLS:    "not_tls",
 }
 

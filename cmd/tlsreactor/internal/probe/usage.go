@@ -4,7 +4,7 @@ package probe
 // default, every exit status, and every field of the JSON lines.
 const Usage = `Usage: tlsreactor probe [flags] HOST:PORT
 
-Makes one TLS 1.3 connection and prints, as it happens, each address that is tried, each state that
+Makes one TLS connection and prints, as it happens, each address that is tried, each state that
 the handshake passes and each want that it reports; then what is known about the connection, its
 certificates with all that is wrong with them, and where the time went. It sends no request.
 IPv6 and IPv4 addresses are tried in turns, 250 ms apart, and the first that connects is taken
@@ -16,7 +16,10 @@ IPv6 and IPv4 addresses are tried in turns, 250 ms apart, and the first that con
   --ca FILE          trust the PEM certificates in FILE, not the system's
   --groups NAMES     offer these groups, the first with a key share
                      (X25519MLKEM768,X25519,P-256,P-384,P-521)
-  --suites NAMES     offer these suites, such as TLS_AES_128_GCM_SHA256 (all three of TLS 1.3)
+  --tls-min VERSION  offer nothing before this version (1.2)
+  --tls-max VERSION  offer nothing behind this version (1.3)
+  --suites NAMES     offer these suites, such as TLS_AES_128_GCM_SHA256 (all that the engine has: of
+                     TLS 1.2 those with ECDHE and an AEAD), and no version that has none of them
   --timeout TIME     for everything (10s)
   --4, --6           only IPv4, or only IPv6
   --json             one JSON object a line
@@ -32,7 +35,7 @@ Exit status
   7  the handshake failed because the server does not obey the protocol
   8  the handshake is complete, but the certificate is not to be trusted
   9  the server closed or reset the connection within the handshake
-  10 the server has no TLS 1.3
+  10 the server speaks no version of TLS that was offered
   11 the server does not speak TLS
 
 JSON lines: each has "event", and "ms" since the start; what is unknown is left out.

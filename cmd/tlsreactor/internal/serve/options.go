@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tlsreactor/tlsreactor/cmd/tlsreactor/internal/certs"
+	"github.com/tlsreactor/tlsreactor/cmd/tlsreactor/internal/tlsversion"
 )
 
 // Options are what the flags of `tlsreactor serve` say.
@@ -22,6 +24,7 @@ type Options struct {
 
 	Certs      []certs.Files // in order of preference; none: then an ephemeral certificate is made
 	NextProtos []string      // for ALPN, in order of preference
+	Min, Max   tlsversion.Version
 
 	HandshakeTimeout time.Duration // absolute: what the client sends does not extend it
 	ConnectTimeout   time.Duration // for a connection to the backend
@@ -75,6 +78,8 @@ func newFlagSet(o *Options, files *certFlags) *flag.FlagSet {
 		o.NextProtos = strings.Split(list, ",")
 		return checkProtocols(o.NextProtos)
 	})
+	flags.TextVar(&o.Min, "tls-min", tlsversion.Version(tls.VersionTLS12), "")
+	flags.TextVar(&o.Max, "tls-max", tlsversion.Version(tls.VersionTLS13), "")
 	flags.DurationVar(&o.HandshakeTimeout, "handshake-timeout", 10*time.Second, "")
 	flags.DurationVar(&o.ConnectTimeout, "connect-timeout", 10*time.Second, "")
 	flags.DurationVar(&o.IdleTimeout, "idle-timeout", time.Hour, "")
@@ -122,6 +127,8 @@ func (o *Options) check() error {
 		return errors.New("--echo and --backend exclude each other: bytes can go to one place only")
 	case o.NextProtos != nil && o.servesPage():
 		return errors.New("--alpn: the built-in page speaks http/1.1 and nothing else; give a --backend, or --echo")
+	case o.Min > o.Max:
+		return fmt.Errorf("--tls-min is above --tls-max: %v, %v", o.Min, o.Max)
 	case o.HandshakeTimeout <= 0:
 		return fmt.Errorf("--handshake-timeout %v: must be more than 0; a handshake without a deadline lets anyone hold a connection for nothing", o.HandshakeTimeout)
 	case o.ConnectTimeout <= 0:

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,14 +16,14 @@ import (
 
 func TestFlagsAreRead(t *testing.T) {
 	got, err := Parse(strings.Fields("--listen [::1]:443 --backend unix:/run/a.sock --cert c.pem --key k.pem --cert d.pem --alpn h2,http/1.1" +
-		" --handshake-timeout 5s --connect-timeout 2s --access-log=false --idle-timeout 0 --drain-timeout 1m --max-connections 10 --loops 3 --workers 1" +
+		" --tls-min 1.3 --handshake-timeout 5s --connect-timeout 2s --access-log=false --idle-timeout 0 --drain-timeout 1m --max-connections 10 --loops 3 --workers 1" +
 		" --keylog keys --log-format json --log-level warn"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Options{
 		Listen: "[::1]:443", Backend: "unix:/run/a.sock", Certs: []certs.Files{{Cert: "c.pem", Key: "k.pem"}, {Cert: "d.pem", Key: "d.pem"}},
-		NextProtos: []string{"h2", "http/1.1"}, ConnectTimeout: 2 * time.Second,
+		NextProtos: []string{"h2", "http/1.1"}, Min: tls.VersionTLS13, Max: tls.VersionTLS13, ConnectTimeout: 2 * time.Second,
 		HandshakeTimeout: 5 * time.Second, DrainTimeout: time.Minute, MaxConnections: 10, Loops: 3, Workers: 1,
 		KeyLog: "keys", LogJSON: true, LogLevel: slog.LevelWarn,
 	}
@@ -36,7 +37,7 @@ func TestWithoutFlagsThereIsADefaultForEach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Options{Listen: "127.0.0.1:8443", HandshakeTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+	want := Options{Listen: "127.0.0.1:8443", Min: tls.VersionTLS12, Max: tls.VersionTLS13, HandshakeTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
 		IdleTimeout: time.Hour, DrainTimeout: 30 * time.Second, AccessLog: true}
 	if !reflect.DeepEqual(*got, want) {
 		t.Errorf("got %+v\nwant %+v", *got, want)
@@ -49,6 +50,8 @@ func TestErrorsNameTheFlagAndWhatIsWrongWithIt(t *testing.T) {
 		{"a duration that is none", "--idle-timeout soon", `invalid value "soon" for flag --idle-timeout`},
 		{"a value that is missing", "--cert", "flag needs an argument: --cert"},
 		{"an argument", "--echo backend:80", `unexpected argument "backend:80"`},
+		{"a version that is not spoken", "--tls-min 1.1", `invalid value "1.1" for flag --tls-min: want 1.2 or 1.3`},
+		{"versions the wrong way round", "--tls-min 1.3 --tls-max 1.2", "--tls-min is above --tls-max: TLS 1.3, TLS 1.2"},
 		{"two jobs", "--echo --backend a:1", "--echo and --backend exclude each other"},
 		{"a key without its certificate", "--key k.pem", "--key k.pem: --cert is missing"},
 		{"a second key for a certificate", "--cert c.pem --key k.pem --key l.pem", "--key l.pem: --cert c.pem has a key already, --key k.pem"},

@@ -72,7 +72,7 @@ func Run(o *Options, stdout, stderr io.Writer) error {
 // tlsConfig loads the certificates, or makes one.
 func (s *server) tlsConfig() (*tlsconn.Config, error) {
 	o := s.options
-	config := &tlsconn.Config{NextProtos: o.NextProtos}
+	config := &tlsconn.Config{NextProtos: o.NextProtos, MinVersion: uint16(o.Min), MaxVersion: uint16(o.Max)}
 	if o.servesPage() {
 		config.NextProtos = []string{"http/1.1"}
 	}

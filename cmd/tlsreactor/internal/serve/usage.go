@@ -22,6 +22,9 @@ Where, and as whom
                             as long as the process; its fingerprint is printed.
   --alpn LIST               application protocols, the preferred first: h2,http/1.1. A client that
                             names some, but none of these, is refused.
+  --tls-min VERSION         speak nothing before this version of TLS (1.2), of which there are suites
+                            with ECDHE and an AEAD only
+  --tls-max VERSION         speak nothing behind this version (1.3)
 
 Limits
   --handshake-timeout TIME  for the whole handshake, whatever the client sends (10s)
