@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -39,10 +40,10 @@ func TestOpenSSLClientResumesByParameter(t *testing.T) {
 				config.CurvePreferences = []tls.CurveID{tls.CurveP384}
 				args = []string{"-groups", tt.groups}
 			}
-			suite := tt.first
+			var suite atomic.Uint32 // the server's one; its goroutines read it
 			s := serve(t, func(string) *Config {
 				c := cloneConfig(config)
-				c.CipherSuites = []uint16{suite}
+				c.CipherSuites = []uint16{uint16(suite.Load())}
 				return c
 			}, echoing)
 			v := visit{serving: s}.caOnly(t, ca)
@@ -53,12 +54,12 @@ func TestOpenSSLClientResumesByParameter(t *testing.T) {
 				resumed bool
 				says    string
 			}{{tt.first, "-sess_out", false, "New, "}, {tt.second, "-sess_in", tt.resumed, map[bool]string{true: "Reused, ", false: "New, "}[tt.resumed]}} {
-				suite = connection.suite
+				suite.Store(uint32(connection.suite))
 				output, err := sClientVisits(t, v, "example.org", append(args, connection.option, file)...)
-				if want := connection.says + "TLSv1.3, Cipher is " + tls.CipherSuiteName(suite); err != nil || !strings.Contains(output, want) {
+				if want := connection.says + "TLSv1.3, Cipher is " + tls.CipherSuiteName(connection.suite); err != nil || !strings.Contains(output, want) {
 					t.Fatalf("%v, no %q in the output:\n%s", err, want, output)
 				}
-				if state := s.want(connection.resumed); state.HelloRetryRequest != (tt.groups != "") || state.CipherSuite != suite {
+				if state := s.want(connection.resumed); state.HelloRetryRequest != (tt.groups != "") || state.CipherSuite != connection.suite {
 					t.Errorf("%+v", state)
 				}
 			}
