@@ -31,8 +31,10 @@ type flow struct {
 	set            func(*scene)
 	// script runs the exchange; what it returns is part of the outcome.
 	script func(*pair) error
-	// everySplit takes no sample of the splits, but all of them.
+	// everySplit takes no sample of the splits, but all of them; samples is the size of one
+	// instead of sampledSplits.
 	everySplit bool
+	samples    int
 }
 
 // scene is what a flow is set up from: the Configs of its connections, and what
@@ -52,14 +54,20 @@ type cast struct {
 	client, clientRSA tls.Certificate
 	stranger          tls.Certificate // of a CA that nobody trusts
 	strangers         *testCA
+	kinds             map[keyKind]tls.Certificate // for example.org
 }
 
 func newCast(t testing.TB) *cast {
 	ca, strangers := newTestCA(t), newTestCAOf(t, keyECDSA384)
+	kinds := make(map[keyKind]tls.Certificate)
+	for kind := range testKeys() {
+		kinds[kind] = ca.issue(t, kind, "example.org")
+	}
 	return &cast{
 		ca:        ca,
-		ed25519:   ca.issue(t, keyEd25519, "example.org"),
-		rsa:       ca.issue(t, keyRSA, "example.org"),
+		ed25519:   kinds[keyEd25519],
+		rsa:       kinds[keyRSA],
+		kinds:     kinds,
 		client:    ca.issue(t, keyEd25519, "client.example"),
 		clientRSA: ca.issue(t, keyRSA, "client.example"),
 		stranger:  strangers.issue(t, keyEd25519, "client.example"),
@@ -180,6 +188,7 @@ type outcome struct {
 	states    [2]string
 	plaintext [2]string
 	facts     [2]string
+	settled   [2]string // of what the upper layers use
 	up, down  []byte
 	asked     string
 	result    string
@@ -251,7 +260,25 @@ func (o *outcome) add(p *pair) {
 		o.states[i] += between + strings.Join(s.trace, " ")
 		o.plaintext[i] += between + string(s.got)
 		o.facts[i] += between + s.facts()
+		o.settled[i] += between + s.settled()
 		s.checkIdle()
+	}
+	p.checkExporters()
+}
+
+// settled says what the two can go on to use, the same in every delivery.
+func (s *side) settled() string {
+	c := s.conn.ConnectionState()
+	return fmt.Sprintf("protocol %s, stapled %q and %q", c.NegotiatedProtocol, c.OCSPResponse, c.SignedCertificateTimestamps)
+}
+
+// checkExporters checks that two that are connected export the same.
+func (p *pair) checkExporters() {
+	p.t.Helper()
+	client, err := p.client.conn.ExportKeyingMaterial("EXPORTER-flow", []byte("context"), 40)
+	server, serverErr := p.server.conn.ExportKeyingMaterial("EXPORTER-flow", []byte("context"), 40)
+	if err == nil && serverErr == nil && !bytes.Equal(client, server) {
+		p.t.Fatalf("the exporters differ: %x and %x%v", client, server, p)
 	}
 }
 
@@ -279,8 +306,8 @@ func (o *outcome) same(t *testing.T, how string, ref *outcome) {
 	if o.states != ref.states {
 		t.Fatalf("%s: states\n got %q\nwant %q", how, o.states, ref.states)
 	}
-	if o.facts != ref.facts || o.asked != ref.asked {
-		t.Fatalf("%s: settled\n got %q, asked %s\nwant %q, asked %s", how, o.facts, o.asked, ref.facts, ref.asked)
+	if o.facts != ref.facts || o.asked != ref.asked || o.settled != ref.settled {
+		t.Fatalf("%s: settled\n got %q, %q, asked %s\nwant %q, %q, asked %s", how, o.facts, o.settled, o.asked, ref.facts, ref.settled, ref.asked)
 	}
 	if o.plaintext != ref.plaintext {
 		t.Fatalf("%s: plaintext\n got %q\nwant %q", how, o.plaintext, ref.plaintext)

@@ -132,7 +132,7 @@ func TestPeekInEveryDelivery(t *testing.T) {
 	}
 	again := f.run(t, cast, func(*pair) {})
 	rng := rand.New(rand.NewPCG(3, 4))
-	for _, at := range offsets(len(again.up), exhaustive, rng) {
+	for _, at := range offsets(len(again.up), exhaustive, sampledSplits, rng) {
 		o := f.run(t, cast, func(p *pair) { p.server.tr.splits = []int{at} })
 		o.up, o.down = nil, nil
 		o.same(t, fmt.Sprintf("client to server cut at %d", at), &ref)

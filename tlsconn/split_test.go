@@ -1,6 +1,7 @@
 package tlsconn
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -70,7 +71,7 @@ func (f *flow) twoWaySplits(t *testing.T, cast *cast, ref *outcome) {
 		{"client to server", len(ref.up), func(p *pair, at int) { p.server.tr.splits = []int{at - p.before.up} }},
 		{"server to client", len(ref.down), func(p *pair, at int) { p.client.tr.splits = []int{at - p.before.down} }},
 	} {
-		for _, at := range offsets(dir.bytes, f.everySplit || exhaustive, rng) {
+		for _, at := range offsets(dir.bytes, f.everySplit || exhaustive, cmp.Or(f.samples, sampledSplits), rng) {
 			o := f.run(t, cast, func(p *pair) { dir.set(p, at) })
 			o.same(t, fmt.Sprintf("%s cut at %d of %d", dir.name, at, dir.bytes), ref)
 		}
@@ -78,8 +79,8 @@ func (f *flow) twoWaySplits(t *testing.T, cast *cast, ref *outcome) {
 }
 
 // offsets returns where to cut n bytes: everywhere, or the first ones (headers)
-// and a sample.
-func offsets(n int, every bool, rng *rand.Rand) []int {
+// and as many as samples.
+func offsets(n int, every bool, samples int, rng *rand.Rand) []int {
 	var all []int
 	if every {
 		for at := 1; at < n && at < 6000; at++ {
@@ -90,7 +91,7 @@ func offsets(n int, every bool, rng *rand.Rand) []int {
 	for at := 1; at < min(n, 12); at++ {
 		all = append(all, at)
 	}
-	for range sampledSplits {
+	for range samples {
 		all = append(all, 1+rng.IntN(n-1))
 	}
 	return all
