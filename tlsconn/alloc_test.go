@@ -55,6 +55,10 @@ func established(t testing.TB, suite uint16) (client, server *Conn) {
 	ca := newTestCA(t)
 	cc, sc := clientFor(ca), serverFor(ca.issue(t, keyECDSA, "example.org"))
 	cc.CipherSuites, cc.CurvePreferences = []uint16{suite}, []tls.CurveID{tls.X25519}
+	if suite12ByID(suite) != nil {
+		cc.CurvePreferences = append(cc.CurvePreferences, tls.CurveP256) // the certificate's
+		allow12(cc, sc)
+	}
 	up, down := new(fixedPipe), new(fixedPipe)
 	client = NewWorkspace(WorkspaceConfig{}).Client(fixedTransport{down, up}, cc)
 	server = NewWorkspace(WorkspaceConfig{}).Server(fixedTransport{up, down}, sc)
@@ -77,7 +81,11 @@ func shake(t testing.TB, client, server *Conn) {
 	t.Fatal("the handshake does not end")
 }
 
-var suiteNames = []uint16{tls.TLS_AES_128_GCM_SHA256, tls.TLS_AES_256_GCM_SHA384, tls.TLS_CHACHA20_POLY1305_SHA256}
+// suiteNames are those of TLS 1.3, and behind them those of TLS 1.2 that go with established's key.
+var suiteNames = []uint16{
+	tls.TLS_AES_128_GCM_SHA256, tls.TLS_AES_256_GCM_SHA384, tls.TLS_CHACHA20_POLY1305_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+}
 
 // repeatedSource is an endless source of n bytes at a time, which says
 // ErrWouldBlock after each.
@@ -143,7 +151,13 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 
 // A call with nothing to do, as a level-triggered poller may cause, allocates nothing.
 func TestIdleCallsAllocateNothing(t *testing.T) {
-	client, server := established(t, tls.TLS_AES_128_GCM_SHA256)
+	for _, suite := range []uint16{tls.TLS_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256} {
+		client, server := established(t, suite)
+		idleCallsAllocateNothing(t, client, server)
+	}
+}
+
+func idleCallsAllocateNothing(t *testing.T, client, server *Conn) {
 	buf := make([]byte, 100)
 	for name, f := range map[string]func(){
 		"Read": func() {
@@ -181,14 +195,38 @@ func TestConnIsSmall(t *testing.T) {
 	}
 }
 
-// TestIdleServerConnectionIsSmall measures what a server keeps for each idle
-// connection after data both ways: everything that the heap has for it but the
-// transport. The expanded keys are the Workspace's, and bounded.
-func TestIdleServerConnectionIsSmall(t *testing.T) {
-	const n, most = 400, 512
-	ca := newTestCA(t)
-	cc, sc := clientFor(ca), serverFor(ca.issue(t, keyEd25519, "example.org"))
-	cc.CurvePreferences = []tls.CurveID{tls.X25519}
+// What an idle connection may keep of TLS 1.3, by role: a client also has the
+// certificates of its server, parsed, for ConnectionState.
+const (
+	maxIdleServer = 512
+	maxIdleClient = 4 << 10
+	// idleRandoms is what TLS 1.2 has to keep beside: the randoms of both hellos, which its
+	// exporter needs (RFC 5705 4).
+	idleRandoms = 64
+	// idleSlack is how exact the measurement is.
+	idleSlack = 96
+)
+
+// TestIdleConnectionIsSmall measures what both sides keep of each idle connection after
+// data both ways: everything that the heap has for it but the transport. The expanded
+// keys are the Workspace's, and bounded. In TLS 1.2 it is as little as in TLS 1.3.
+func TestIdleConnectionIsSmall(t *testing.T) {
+	for role, most := range map[Role]int{RoleServer: maxIdleServer, RoleClient: maxIdleClient} {
+		of13, of12 := idleBytes(t, role, tls.VersionTLS13), idleBytes(t, role, tls.VersionTLS12)
+		t.Logf("bytes for each idle %v: %d in TLS 1.3, %d in TLS 1.2, of which a Conn has %d", role, of13, of12, unsafe.Sizeof(Conn{}))
+		if of13 > most || of12 > most+idleRandoms || of12 > of13+idleRandoms+idleSlack {
+			t.Errorf("bytes for each idle %v: %d in TLS 1.3, %d in TLS 1.2, more than %d, and %d for the randoms of TLS 1.2",
+				role, of13, of12, most, idleRandoms)
+		}
+	}
+}
+
+// idleBytes is the live memory of one idle connection among many.
+func idleBytes(t *testing.T, role Role, version uint16) int {
+	t.Helper()
+	const n = 300
+	s := newScene(newCast(t))
+	s.only(version)
 	cws, sws := NewWorkspace(WorkspaceConfig{CachedKeys: 2}), NewWorkspace(WorkspaceConfig{CachedKeys: 2})
 	live := func() int {
 		var m runtime.MemStats
@@ -200,7 +238,7 @@ func TestIdleServerConnectionIsSmall(t *testing.T) {
 	conns := make([]*Conn, 0, n)
 	grow := func() {
 		a, b := Pair()
-		client, server := cws.Client(a, cc), sws.Server(b, sc)
+		client, server := cws.Client(a, s.client), sws.Server(b, s.server)
 		shake(t, client, server)
 		buf := make([]byte, 1024)
 		for _, d := range [][2]*Conn{{client, server}, {server, client}} {
@@ -211,9 +249,13 @@ func TestIdleServerConnectionIsSmall(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_ = client.Close()
-		server.transport = nil
-		conns = append(conns, server)
+		kept, other := server, client
+		if role == RoleClient {
+			kept, other = client, server
+		}
+		_ = other.Close()
+		kept.transport = nil
+		conns = append(conns, kept)
 	}
 	for range 20 {
 		grow()
@@ -223,16 +265,14 @@ func TestIdleServerConnectionIsSmall(t *testing.T) {
 		grow()
 	}
 	each := (live() - before) / (n - 20)
-	t.Logf("%d bytes for each idle server connection, of which a Conn has %d", each, unsafe.Sizeof(Conn{}))
-	if each > most {
-		t.Errorf("%d bytes for each idle server connection, more than %d", each, most)
-	}
 	for _, c := range conns {
-		if c.in.buf != nil || c.out.buf != nil || c.in.messages != nil || c.hs != nil || c.facts.peer != nil {
+		if c.in.buf != nil || c.out.buf != nil || c.in.messages != nil || c.in.receiver != nil || c.hs != nil || (c.facts.peer != nil) != (role == RoleClient) {
 			t.Fatal("an idle connection holds more than keys and facts")
 		}
 	}
 	runtime.KeepAlive(cws) // or its buffers would count as saved
+	runtime.KeepAlive(sws)
+	return each
 }
 
 // discard is a transport that takes everything and has nothing.
