@@ -87,20 +87,30 @@ func TestCallbacksNeverRunTwice(t *testing.T) {
 		"session": 1, "verifyServer": 1, "judgeServer": 1, "put": 2,
 		"offload": 2,
 	}
+	// TLS 1.2 has one ticket, in the handshake, and its session goes on being good.
+	full12, resumed12 := maps.Clone(full), maps.Clone(resumed)
+	full12["seal"], full12["put"], resumed12["put"] = 1, 1, 1
+	delete(resumed12, "seal")
 	for _, eager := range []bool{false, true} {
-		for _, retry := range []bool{false, true} {
+		for mode, c := range map[string]struct {
+			retry         bool
+			set           func(*scene)
+			full, resumed map[string]int
+		}{
+			"TLS 1.3":               {false, only13, full, resumed},
+			"TLS 1.3, with a retry": {true, func(s *scene) { only13(s); s.retry() }, full, resumed},
+			"TLS 1.2":               {false, only12, full12, resumed12},
+		} {
 			for how, deliver := range map[string]func(*pair){
 				"whole":        func(*pair) {},
 				"byte by byte": func(p *pair) { uniformDelivery(p, 1) },
 			} {
-				t.Run(fmt.Sprintf("at once %t, retry %t, %s", eager, retry, how), func(t *testing.T) {
+				t.Run(fmt.Sprintf("at once %t, %s, %s", eager, mode, how), func(t *testing.T) {
 					s := newScene(cast)
 					s.ops.eager = eager
-					if retry {
-						s.retry()
-					}
+					c.set(s)
 					s.everyCallback()
-					for n, want := range []map[string]int{full, resumed, resumed} {
+					for n, want := range []map[string]int{c.full, c.resumed, c.resumed} {
 						p := s.open(t, uint64(n))
 						deliver(p)
 						p.nag()
@@ -109,7 +119,7 @@ func TestCallbacksNeverRunTwice(t *testing.T) {
 						if got := s.ops.counts(); !maps.Equal(got, want) {
 							t.Fatalf("connection %d: asked\n got %v\nwant %v%v", n, got, want, p)
 						}
-						if s := p.server.conn.ConnectionState(); s.DidResume != (n > 0) || s.HelloRetryRequest != retry {
+						if s := p.server.conn.ConnectionState(); s.DidResume != (n > 0) || s.HelloRetryRequest != c.retry {
 							t.Fatalf("connection %d: %+v", n, s)
 						}
 					}
@@ -133,7 +143,15 @@ func (o *operations) counts() map[string]int {
 
 // Callbacks get copies: what they do to them changes nothing for the handshake.
 func TestCallbacksMayScribble(t *testing.T) {
-	s := newScene(newCast(t))
+	cast := newCast(t)
+	for _, version := range bothVersions {
+		t.Run(tls.VersionName(version), func(t *testing.T) { callbacksScribble(t, cast, version) })
+	}
+}
+
+func callbacksScribble(t *testing.T, cast *cast, version uint16) {
+	s := newScene(cast)
+	s.only(version)
 	s.everyCallback()
 	scribble := func(lists ...[]byte) {
 		for _, list := range lists {

@@ -112,10 +112,25 @@ func TestDataBehindCloseNotifyIsIgnored(t *testing.T) {
 }
 
 func TestCloseInEveryState(t *testing.T) {
-	ca := newTestCA(t)
+	cast := newCast(t)
+	for _, version := range bothVersions {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			s := newScene(cast)
+			s.only(version)
+			s.remember()
+			s.require()
+			s.client.Certificates = []tls.Certificate{s.cast.client}
+			closeInEveryState(t, s.client, s.server)
+		})
+	}
+}
+
+// closeInEveryState closes both sides after one more call of each in turn, until the
+// handshake is complete.
+func closeInEveryState(t *testing.T, client, server *Config) {
 	for stage := 0; ; stage++ {
 		ws := NewWorkspace(WorkspaceConfig{})
-		p := newPairIn(t, ws, ws, clientFor(ca), serverFor(ca.issue(t, keyEd25519, "example.org")))
+		p := newPairIn(t, ws, ws, client, server)
 		p.client.tr.quota, p.server.tr.quota = 300, 300
 		p.client.tr.readMax, p.server.tr.readMax = 300, 300
 		done := false

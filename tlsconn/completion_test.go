@@ -73,10 +73,11 @@ type halted struct {
 	conn *Conn           // side's
 }
 
-// reach drives a handshake until it is suspended.
-func (h *halt) reach(t *testing.T, cast *cast) *halted {
+// reach drives a handshake of the given version until it is suspended.
+func (h *halt) reach(t *testing.T, cast *cast, version uint16) *halted {
 	t.Helper()
 	s := newScene(cast)
+	s.only(version)
 	s.remember()
 	if h.resumed {
 		p := s.open(t, 1)
@@ -105,11 +106,13 @@ func (h *halt) reach(t *testing.T, cast *cast) *halted {
 	return w
 }
 
-// forEachHalt runs a subtest for each.
+// forEachHalt runs a subtest for each, in both versions.
 func forEachHalt(t *testing.T, test func(*testing.T, *halt, *halted)) {
 	cast := newCast(t)
 	for i := range halts {
-		t.Run(halts[i].name, func(t *testing.T) { test(t, &halts[i], halts[i].reach(t, cast)) })
+		for _, version := range bothVersions {
+			t.Run(tls.VersionName(version)+", "+halts[i].name, func(t *testing.T) { test(t, &halts[i], halts[i].reach(t, cast, version)) })
+		}
 	}
 }
 
@@ -238,7 +241,7 @@ func TestAnswersAfterTheEnd(t *testing.T) {
 // The peer ends the handshake while a signature is pending: its alert is found as
 // the output fails, and the signature that comes later has no effect.
 func TestAnswerAfterAnAlertOfThePeer(t *testing.T) {
-	w := haltNamed("server's signature").reach(t, newCast(t))
+	w := haltNamed("server's signature").reach(t, newCast(t), tls.VersionTLS13)
 	w.client.conn.queueAlert(AlertHandshakeFailure)
 	if err := w.client.conn.Flush(); err != nil {
 		t.Fatal(err)
@@ -321,7 +324,15 @@ func (p *pair) end(s *side) error {
 // A peer that a server no longer trusts does not resume, and may yet show that it
 // deserves it.
 func TestFailedVerificationOfAResumedClient(t *testing.T) {
-	s := newScene(newCast(t))
+	cast := newCast(t)
+	for _, version := range bothVersions {
+		t.Run(tls.VersionName(version), func(t *testing.T) { failVerificationOfAResumedClient(t, cast, version) })
+	}
+}
+
+func failVerificationOfAResumedClient(t *testing.T, cast *cast, version uint16) {
+	s := newScene(cast)
+	s.only(version)
 	s.remember()
 	s.require()
 	s.client.Certificates = []tls.Certificate{s.cast.client}
@@ -350,7 +361,14 @@ func TestFailedVerificationOfAResumedClient(t *testing.T) {
 // An answer within the callback makes nobody wait, and wakes nobody.
 func TestAnswersWithinTheCallback(t *testing.T) {
 	cast := newCast(t)
+	for _, version := range bothVersions {
+		t.Run(tls.VersionName(version), func(t *testing.T) { answerWithinTheCallback(t, cast, version) })
+	}
+}
+
+func answerWithinTheCallback(t *testing.T, cast *cast, version uint16) {
 	s := newScene(cast)
+	s.only(version)
 	s.ops.eager = true
 	s.everyCallback()
 	for n := range uint64(2) {

@@ -238,6 +238,20 @@ func TestContractReinvokable(t *testing.T) {
 		}},
 		{"a refusal by the client", func(client, server *Config) { client.ServerName = "example.net" }},
 		{"a refusal by the server", func(client, server *Config) { server.NextProtos = []string{"spdy"} }},
+		{"a full handshake of TLS 1.2", func(client, server *Config) { allow12(client, server) }},
+		{"a client certificate in TLS 1.2", func(client, server *Config) {
+			allow12(client, server)
+			client.Certificates = []tls.Certificate{ca.issue(t, keyECDSA, "client.example")}
+			server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, ca.pool
+		}},
+		{"no client certificate in TLS 1.2", func(client, server *Config) {
+			allow12(client, server)
+			server.ClientAuth = tls.RequireAnyClientCert
+		}},
+		{"a refusal by the client in TLS 1.2", func(client, server *Config) {
+			allow12(client, server)
+			client.ServerName = "example.net"
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			client, server := clientFor(ca), serverFor(ca.issue(t, keyEd25519, "example.org"))

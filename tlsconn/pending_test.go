@@ -2,6 +2,7 @@ package tlsconn
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -160,7 +161,7 @@ func TestInputWhileAnOperationIsPending(t *testing.T) {
 // What arrived in the same read as the message that an operation is about waits
 // with it, and is judged in the state that follows.
 func TestInputBehindAPendingOperation(t *testing.T) {
-	w := haltNamed("verification of the server").reach(t, newCast(t)) // a client that has got the server's whole flight
+	w := haltNamed("verification of the server").reach(t, newCast(t), tls.VersionTLS13) // a client that has got the server's whole flight
 	if w.conn.in.buf == nil && w.conn.in.messages == nil {
 		t.Fatal("nothing waits behind the certificate")
 	}
@@ -171,7 +172,7 @@ func TestInputBehindAPendingOperation(t *testing.T) {
 	w.handshake()
 
 	// A server whose client says something wrong behind its ClientHello.
-	w = haltNamed("inspection").reach(t, newCast(t))
+	w = haltNamed("inspection").reach(t, newCast(t), tls.VersionTLS13)
 	w.client.tr.out.bytes = append(w.client.tr.out.bytes, 22, 3, 3, 0, 4, 20, 0, 0, 0) // an unprotected Finished
 	w.client.tr.out.delivered = len(w.client.tr.out.bytes)
 	if err := w.conn.Handshake(); err != ErrWantApp {
