@@ -41,6 +41,42 @@ func TestSchemesOfCertificateTypes(t *testing.T) {
 	}
 }
 
+// What an application sees of a CertificateRequest: the types of TLS 1.2 as they came,
+// and the schemes that they leave.
+func TestCertificateTypesThatAnApplicationSees(t *testing.T) {
+	for _, tt := range []struct {
+		version uint16
+		kind    keyKind
+		types   []byte
+	}{{tls.VersionTLS12, keyECDSA, []byte{64, 1}}, {tls.VersionTLS13, keyECDSA, nil}} {
+		var asked []*CertificateRequest
+		p := both12(t, tt.kind, func(ca *testCA, c *Config) {
+			c.MaxVersion = tt.version
+			c.ChooseClientCertificate = func(request *CertificateRequest, answer *Completion[*tls.Certificate]) {
+				asked = append(asked, request)
+				answer.Complete(nil)
+			}
+		}, func(_ *testCA, c *Config) { c.ClientAuth = tls.RequestClientCert })
+		p.handshake()
+		if len(asked) != 1 || asked[0].Version != tt.version || len(asked[0].SignatureSchemes) == 0 || !slices.Equal(asked[0].CertificateTypes, tt.types) {
+			t.Errorf("%s: %+v", tls.VersionName(tt.version), asked)
+		}
+	}
+
+	// dss_sign is of nobody here, and seen all the same.
+	hs := &client12{}
+	hs.c = newPair(t, clientFor(newTestCA(t)), new(Config)).client.conn
+	hs.start12(suite12ByID(tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256), false)
+	raw := (&wire.CertificateRequest12{CertificateTypes: []byte{2, 1}, SignatureAlgorithms: []uint16{
+		uint16(tls.PSSWithSHA256), uint16(tls.Ed25519)}}).Append(nil)
+	if _, err := hs.readCertificateRequest(message{wire.TypeCertificateRequest, raw}); err != nil {
+		t.Fatal(err)
+	}
+	if got := hs.request; !slices.Equal(got.types, []byte{2, 1}) || !slices.Equal(got.schemes, []uint16{uint16(tls.PSSWithSHA256)}) {
+		t.Errorf("%+v", got)
+	}
+}
+
 // to12 makes a puppet, a server, and a client that offers TLS 1.2 up to max.
 func to12(t *testing.T, max uint16, adjust func(*Config)) *puppet {
 	t.Helper()

@@ -169,8 +169,9 @@ func callbacksScribble(t *testing.T, cast *cast, version uint16) {
 		inner.InspectClientHello(hello, answer)
 	}
 	choose := s.client.ChooseClientCertificate
-	s.client.ChooseClientCertificate = func(request *tls.CertificateRequestInfo, answer *Completion[*tls.Certificate]) {
+	s.client.ChooseClientCertificate = func(request *CertificateRequest, answer *Completion[*tls.Certificate]) {
 		scribble(request.AcceptableCAs...)
+		scribble(request.CertificateTypes)
 		clear(request.SignatureSchemes)
 		choose(request, answer)
 	}

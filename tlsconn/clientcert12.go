@@ -43,7 +43,10 @@ func (hs *client12) readCertificateRequest(m message) (State, error) {
 	if err := cr.Unmarshal(m.body()); err != nil {
 		return 0, decodeError(err)
 	}
-	ask := &certificateAsk{schemes: ofTypes(slices.Clone(cr.SignatureAlgorithms), cr.CertificateTypes)}
+	ask := &certificateAsk{
+		schemes: ofTypes(slices.Clone(cr.SignatureAlgorithms), cr.CertificateTypes),
+		types:   slices.Clone(cr.CertificateTypes),
+	}
 	for _, name := range cr.CertificateAuthorities {
 		ask.authorities = append(ask.authorities, slices.Clone(name))
 	}

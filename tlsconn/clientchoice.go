@@ -5,22 +5,6 @@ import (
 	"slices"
 )
 
-// certificateAsk is what a CertificateRequest says, as copies.
-type certificateAsk struct {
-	schemes     []uint16
-	authorities [][]byte
-	accompaniment
-}
-
-// info makes what callbacks are asked with, of copies.
-func (a *certificateAsk) info(version uint16) *tls.CertificateRequestInfo {
-	info := &tls.CertificateRequestInfo{SignatureSchemes: schemesOfRFC(a.schemes), Version: version}
-	for _, name := range a.authorities {
-		info.AcceptableCAs = append(info.AcceptableCAs, slices.Clone(name))
-	}
-	return info
-}
-
 // clientCertificate chooses the certificate that a client shows: by
 // ChooseClientCertificate, by GetClientCertificate, or among the Config's; none if there
 // is none that is able. It is called again until ok.
@@ -29,7 +13,7 @@ func (hs *parties) clientCertificate(asked *certificateAsk, version uint16, able
 	if config.ChooseClientCertificate != nil {
 		if hs.choosing == nil {
 			hs.choosing, err = ask(&hs.handshake, OpCertificate, func(c *Completion[*tls.Certificate]) {
-				config.ChooseClientCertificate(asked.info(version), c)
+				config.ChooseClientCertificate(&CertificateRequest{asked.info(version), slices.Clone(asked.types)}, c)
 			})
 			if err != nil {
 				return true, err

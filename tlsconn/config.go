@@ -54,8 +54,8 @@ type Config struct {
 	// ChooseClientCertificate, if not nil, is asked by a client whose server requests a
 	// certificate, before GetClientCertificate and Certificates, which are asked if it
 	// answers with nil. A certificate without any Certificate in it shows none. A failure
-	// sends internal_error. The CertificateRequestInfo is the callee's to keep.
-	ChooseClientCertificate func(request *tls.CertificateRequestInfo, answer *Completion[*tls.Certificate])
+	// sends internal_error. The CertificateRequest is the callee's to keep.
+	ChooseClientCertificate func(request *CertificateRequest, answer *Completion[*tls.Certificate])
 
 	// GetClientCertificate is the same in the standard library's form; it has to answer
 	// at once.

@@ -111,8 +111,8 @@ func (o *operations) chooseLater(cert *tls.Certificate) func(*ClientHello, *Comp
 }
 
 // chooseClientLater answers ChooseClientCertificate with cert.
-func (o *operations) chooseClientLater(cert *tls.Certificate) func(*tls.CertificateRequestInfo, *Completion[*tls.Certificate]) {
-	return func(_ *tls.CertificateRequestInfo, answer *Completion[*tls.Certificate]) {
+func (o *operations) chooseClientLater(cert *tls.Certificate) func(*CertificateRequest, *Completion[*tls.Certificate]) {
+	return func(_ *CertificateRequest, answer *Completion[*tls.Certificate]) {
 		park(o, "chooseClient", answer, func() { answer.Complete(cert) })
 	}
 }

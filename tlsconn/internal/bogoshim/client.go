@@ -26,10 +26,10 @@ func (x *connection) clientConfig(id identity) (*tlsconn.Config, error) {
 	if !s.async {
 		id.install(config)
 	}
-	config.ChooseClientCertificate = func(request *tls.CertificateRequestInfo, c *tlsconn.Completion[*tls.Certificate]) {
+	config.ChooseClientCertificate = func(request *tlsconn.CertificateRequest, c *tlsconn.Completion[*tls.Certificate]) {
 		answer(&x.pending, askCertificate, c, func() (*tls.Certificate, error) {
 			seen.requested = true
-			seen.schemes, seen.authorities = request.SignatureSchemes, request.AcceptableCAs
+			seen.schemes, seen.authorities, seen.types = request.SignatureSchemes, request.AcceptableCAs, request.CertificateTypes
 			if s.failCert {
 				return nil, errors.New("the certificate callback fails")
 			}

@@ -20,6 +20,7 @@ type observed struct {
 	requested    bool                  // by a server: a certificate
 	schemes      []tls.SignatureScheme // that the peer accepts
 	authorities  [][]byte              // that a server names
+	types        []byte                // of keys that it takes
 }
 
 func (o *observed) signedWith(credential int) {

@@ -53,3 +53,23 @@ func TestClientDecidesBetweenGroupsOfEqualPreference(t *testing.T) {
 		})
 	}
 }
+
+func TestVersionsThatATestLeaves(t *testing.T) {
+	for _, tt := range []struct {
+		args    []string
+		nothing bool
+	}{
+		{nil, false},
+		{[]string{"-no-tls1", "-no-tls11", "-no-tls12"}, false},
+		{[]string{"-no-tls1", "-no-tls11", "-no-tls12", "-no-tls13"}, true},
+		{[]string{"-min-version", "772", "-no-tls13"}, true},
+	} {
+		sets, err := parse(tt.args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sets.initial.allowsNothing(); got != tt.nothing {
+			t.Errorf("%v: leaves nothing: %t", tt.args, got)
+		}
+	}
+}

@@ -35,7 +35,9 @@ func (p *process) connect(set *settings, resumes bool) error {
 	if err != nil {
 		return err
 	}
-	if err := config.Validate(set.role()); err != nil {
+	if err := config.Validate(set.role()); err != nil && set.allowsNothing() {
+		return err // a test of its own
+	} else if err != nil {
 		// Such as a key that can sign in TLS 1.2 only.
 		return unimplemented("a configuration that the engine refuses: %v", err)
 	}

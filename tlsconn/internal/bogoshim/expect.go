@@ -130,6 +130,8 @@ func (x *connection) expectPeer(state *tlsconn.ConnectionState) error {
 		return fmt.Errorf("expected credential %d, got %d", *s.expectSelectedCredential, seen.selected)
 	case s.expectClientCAs != nil && !sameOctets(seen.authorities, s.expectClientCAs):
 		return fmt.Errorf("expected the server to name %x, got %x", s.expectClientCAs, seen.authorities)
+	case s.expectCertificateTypes != nil && !bytes.Equal(seen.types, s.expectCertificateTypes):
+		return fmt.Errorf("expected the server to take keys of the types %x, got %x", s.expectCertificateTypes, seen.types)
 	}
 	if s.expectPeerVerifyPrefs != nil {
 		same := slices.EqualFunc(seen.schemes, s.expectPeerVerifyPrefs, func(a tls.SignatureScheme, b uint16) bool { return uint16(a) == b })

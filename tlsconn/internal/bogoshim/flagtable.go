@@ -105,6 +105,7 @@ var flags = map[string]flag{
 	"-expect-advertised-alpn":          text(func(s *settings) *string { return &s.expectAdvertisedALPN }),
 	"-expect-peer-verify-pref":         list(func(s *settings) *[]uint16 { return &s.expectPeerVerifyPrefs }),
 	"-expect-peer-cert-file":           text(func(s *settings) *string { return &s.expectPeerCertFile }),
+	"-expect-certificate-types":        octets(func(s *settings) *[]byte { return &s.expectCertificateTypes }),
 	"-expect-no-peer-cert":             on(func(s *settings) *bool { return &s.expectNoPeerCert }),
 	"-expect-ocsp-response":            octets(func(s *settings) *[]byte { return &s.expectOCSP }),
 	"-expect-signed-cert-timestamps":   timestamps(func(s *settings) *[][]byte { return &s.expectSCTs }),

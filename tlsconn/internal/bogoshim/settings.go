@@ -85,6 +85,7 @@ type settings struct {
 	expectNoPeerCert                                bool
 	expectSelectedCredential                        *int
 	expectClientCAs                                 [][]byte
+	expectCertificateTypes                          []byte
 	expectOCSP                                      []byte
 	expectSCTs                                      [][]byte
 	expectSessionMiss, expectNoSession              bool
@@ -145,4 +146,9 @@ func (s *settings) allows(version int) bool {
 		return !s.no13
 	}
 	return false
+}
+
+// allowsNothing tells whether the test leaves no version enabled.
+func (s *settings) allowsNothing() bool {
+	return !s.allows(tls.VersionTLS10) && !s.allows(tls.VersionTLS11) && !s.allows(tls.VersionTLS12) && !s.allows(tls.VersionTLS13)
 }
