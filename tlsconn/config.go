@@ -199,6 +199,16 @@ type Config struct {
 	// debugging only. It must be safe for concurrent use if the Config is used so.
 	KeyLogWriter io.Writer
 
+	// TraceMessage, if not nil, is told of each handshake message, alert and
+	// change_cipher_spec of a connection, those of TLS 1.3 that mean nothing included, in
+	// the order in which they are sent (handed to the record layer, that is; the transport
+	// may take them later) and received (whole, and opened), after the handshake too, as
+	// SSL_CTX_set_msg_callback(3) gives it. A message that does not belong where it comes is
+	// refused by its header, and only the error tells of it. It runs within the verbs of
+	// the Conn and must not use it but for ConnectionState and State. It is the Config's
+	// and not, like SetTrace, the Conn's, which would have to keep it for its whole life.
+	TraceMessage func(c *Conn, m TracedMessage)
+
 	// Time tells the current time, to check validity of certificates. Nil means
 	// time.Now.
 	Time func() time.Time

@@ -167,6 +167,7 @@ func (c *Conn) nextMessage() (m message, ok bool, err error) {
 	if err != nil || !ok {
 		return m, false, err
 	}
+	c.traceMessage(false, record.Handshake, raw)
 	return message{typ: wire.MessageType(raw[0]), raw: raw}, true, nil
 }
 

@@ -288,6 +288,7 @@ func (c *Conn) receiveAlert(content []byte) error {
 		// RFC 8446 5.1: an alert record holds exactly one whole message.
 		return abort(AlertDecodeError, "alert: %d bytes instead of 2", len(content))
 	}
+	c.traceMessage(false, record.Alert, content)
 	alert := Alert(content[1])
 	if err := c.checkAlertLevel(content[0], alert); err != nil {
 		return err
@@ -362,6 +363,7 @@ func (c *Conn) receiveChangeCipherSpec(content []byte) error {
 	if c.in.midMessage() {
 		return abort(AlertUnexpectedMessage, "record: change_cipher_spec within a handshake message")
 	}
+	c.traceMessage(false, record.ChangeCipherSpec, content)
 	if c.version() == tls.VersionTLS12 {
 		return c.changeCipherSpec12(content)
 	}

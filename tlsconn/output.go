@@ -75,12 +75,14 @@ func (c *Conn) seal(rec []byte, n int, typ record.Type) {
 	o.end += len(rec)
 }
 
-// appendRecords seals content, of any length, as records of type typ.
+// appendRecords seals content, of any length, as records of type typ: what the protocol
+// itself says.
 func (c *Conn) appendRecords(typ record.Type, content []byte) {
 	if c.out.compatibility {
 		c.out.compatibility = false
 		c.queueChangeCipherSpec()
 	}
+	c.traceMessage(true, typ, content)
 	if len(content) > c.out.content() {
 		c.room(c.out.sealed(len(content))) // at once, or a long flight is moved for each record
 	}
@@ -119,6 +121,7 @@ func (c *Conn) queueChangeCipherSpec() {
 	rec := c.room(record.HeaderLen + 1)
 	record.PutHeader(rec, record.Header{Type: record.ChangeCipherSpec, Version: 0x0303, Length: 1})
 	rec[record.HeaderLen] = 1
+	c.traceMessage(true, record.ChangeCipherSpec, rec[record.HeaderLen:])
 	c.out.end += len(rec)
 }
 

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn"
+	"github.com/tlsreactor/tlsreactor/tlsconn/internal/record"
 )
 
 // observed is what the callbacks of a Config saw of its one connection.
@@ -21,11 +23,28 @@ type observed struct {
 	schemes      []tls.SignatureScheme // that the peer accepts
 	authorities  [][]byte              // that a server names
 	types        []byte                // of keys that it takes
+	messages     strings.Builder       // each message of the protocol, in the runner's words
 }
 
 func (o *observed) signedWith(credential int) {
 	o.selected = credential
 	o.signed++
+}
+
+// message notes one as BoringSSL's shim does.
+func (o *observed) message(m tlsconn.TracedMessage) {
+	way := "read"
+	if m.Sent {
+		way = "write"
+	}
+	switch record.Type(m.ContentType) {
+	case record.Handshake:
+		fmt.Fprintf(&o.messages, "%s hs %d\n", way, m.Type)
+	case record.Alert:
+		fmt.Fprintf(&o.messages, "%s alert %d %d\n", way, m.Level, m.Type)
+	default:
+		fmt.Fprintf(&o.messages, "%s ccs\n", way)
+	}
 }
 
 // neverOffered is a protocol that no test knows: a server that has only this one
@@ -56,6 +75,7 @@ func (x *connection) commonConfig() *tlsconn.Config {
 		MaxFragment:         s.maxFragment,
 		FallbackSCSV:        s.fallbackSCSV,
 		MaxCertificateBytes: s.maxCertList,
+		TraceMessage:        func(_ *tlsconn.Conn, m tlsconn.TracedMessage) { x.seen.message(m) },
 	}
 	config.MinVersion, config.MaxVersion = tls.VersionTLS12, tls.VersionTLS13
 	if !s.allows(tls.VersionTLS12) {

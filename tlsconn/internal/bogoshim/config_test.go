@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"slices"
 	"testing"
+
+	"github.com/tlsreactor/tlsreactor/tlsconn"
 )
 
 func TestKeySharesFollowTheRunnersRules(t *testing.T) {
@@ -71,5 +73,17 @@ func TestVersionsThatATestLeaves(t *testing.T) {
 		if got := sets.initial.allowsNothing(); got != tt.nothing {
 			t.Errorf("%v: leaves nothing: %t", tt.args, got)
 		}
+	}
+}
+
+func TestMessagesInTheRunnersWords(t *testing.T) {
+	var seen observed
+	for _, m := range []tlsconn.TracedMessage{
+		{Sent: true, ContentType: 22, Type: 1, Length: 300}, {ContentType: 20, Type: 1, Length: 1}, {ContentType: 21, Level: 1, Length: 2},
+	} {
+		seen.message(m)
+	}
+	if got := seen.messages.String(); got != "write hs 1\nread ccs\nread alert 1 0\n" {
+		t.Errorf("%q", got)
 	}
 }

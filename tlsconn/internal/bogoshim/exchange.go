@@ -37,6 +37,9 @@ func (x *connection) exchange() error {
 	if err := x.expectSession(); err != nil {
 		return err
 	}
+	if err := x.expectMessages(); err != nil {
+		return err
+	}
 	if !s.checkCloseNotify {
 		return nil // close_notify is neither sent nor demanded
 	}

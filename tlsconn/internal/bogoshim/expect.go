@@ -160,3 +160,11 @@ func (x *connection) expectStapled(*tlsconn.ConnectionState) error {
 	}
 	return nil
 }
+
+// expectMessages checks, at the end, the messages of both directions.
+func (x *connection) expectMessages() error {
+	if want, got := x.set.expectMessages, x.seen.messages.String(); want != "" && got != want {
+		return fmt.Errorf("expected the messages\n%sgot\n%s", want, got)
+	}
+	return nil
+}

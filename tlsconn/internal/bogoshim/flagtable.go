@@ -111,6 +111,7 @@ var flags = map[string]flag{
 	"-expect-signed-cert-timestamps":   timestamps(func(s *settings) *[][]byte { return &s.expectSCTs }),
 	"-expect-extended-master-secret":   on(func(s *settings) *bool { return &s.expectExtendedMasterSecret }),
 	"-expect-secure-renegotiation":     on(func(s *settings) *bool { return &s.expectReneg }),
+	"-expect-msg-callback":             text(func(s *settings) *string { return &s.expectMessages }),
 	"-expect-early-data-reason":        text(func(s *settings) *string { return &s.expectEarlyDataReason }),
 
 	// The list is of TLS 1.2's suites; BoringSSL does not configure those of TLS 1.3.

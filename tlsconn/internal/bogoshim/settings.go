@@ -90,7 +90,7 @@ type settings struct {
 	expectSCTs                                      [][]byte
 	expectSessionMiss, expectNoSession              bool
 	expectTicketAgeSkew                             int
-	expectEarlyDataReason                           string
+	expectEarlyDataReason, expectMessages           string
 }
 
 func newSettings() settings {
