@@ -45,8 +45,10 @@ type ClientHello struct {
 	SessionTicket []byte
 	// RenegotiationInfo is empty in an initial handshake; Offer it to send it so.
 	RenegotiationInfo []byte
-	// ServerCertificateTypes are the forms in which the client takes the server's
-	// certificate, X.509 being 0 (RFC 7250 section 3); empty without the extension.
+	// ClientCertificateTypes are the forms in which the client can show a certificate of
+	// its own, ServerCertificateTypes those in which it takes the server's, X.509 being 0
+	// and a raw public key 2 (RFC 7250 section 3); empty without the extension.
+	ClientCertificateTypes []byte
 	ServerCertificateTypes []byte
 }
 
@@ -58,7 +60,7 @@ var clientHelloOrder = [...]ExtensionType{
 	ExtServerName, ExtExtendedMasterSecret, ExtRenegotiationInfo, ExtSupportedGroups,
 	ExtECPointFormats, ExtSessionTicket, ExtALPN, ExtStatusRequest,
 	ExtSignatureAlgorithms, ExtSignatureAlgorithmsCert, ExtSCT, ExtCertificateAuthorities,
-	ExtServerCertificateType, ExtRecordSizeLimit, ExtPostHandshakeAuth, ExtEarlyData, ExtCookie,
+	ExtClientCertificateType, ExtServerCertificateType, ExtRecordSizeLimit, ExtPostHandshakeAuth, ExtEarlyData, ExtCookie,
 	ExtKeyShare, ExtPSKModes, ExtSupportedVersions, ExtPreSharedKey,
 }
 
@@ -115,6 +117,8 @@ func (m *ClientHello) holds(t ExtensionType) bool {
 		return len(m.SessionTicket) > 0
 	case ExtRenegotiationInfo:
 		return len(m.RenegotiationInfo) > 0
+	case ExtClientCertificateType:
+		return len(m.ClientCertificateTypes) > 0
 	case ExtServerCertificateType:
 		return len(m.ServerCertificateTypes) > 0
 	}
@@ -205,6 +209,8 @@ func (m *ClientHello) decodeExtension(t ExtensionType, r *reader) {
 		m.SessionTicket = r.rest() // the body is the ticket (RFC 5077 section 3.2)
 	case ExtRenegotiationInfo:
 		m.RenegotiationInfo = r.opaque("renegotiated_connection", 0, max8)
+	case ExtClientCertificateType:
+		m.ClientCertificateTypes = r.clientCertificateTypes()
 	case ExtServerCertificateType:
 		m.ServerCertificateTypes = r.opaque("server_certificate_types", 1, max8)
 	case ExtSCT, ExtExtendedMasterSecret, ExtPostHandshakeAuth, ExtEarlyData:
@@ -279,6 +285,8 @@ func (m *ClientHello) encodeExtension(t ExtensionType, w *writer) {
 		w.b = append(w.b, m.SessionTicket...)
 	case ExtRenegotiationInfo:
 		w.opaque("renegotiated_connection", m.RenegotiationInfo, 0, max8)
+	case ExtClientCertificateType:
+		w.opaque("client_certificate_types", m.ClientCertificateTypes, 1, max8)
 	case ExtServerCertificateType:
 		w.opaque("server_certificate_types", m.ServerCertificateTypes, 1, max8)
 	case ExtSCT, ExtExtendedMasterSecret, ExtPostHandshakeAuth, ExtEarlyData:

@@ -50,9 +50,9 @@ func samples13() []sample {
 			SupportedVersion: 0x0304, SelectedGroup: 0x11EC, Cookie: filled(40, 5),
 		}},
 		{"encrypted_extensions", TypeEncryptedExtensions, &EncryptedExtensions{
-			Extensions: []ExtensionType{ExtServerName, ExtALPN, ExtSupportedGroups, ExtRecordSizeLimit, ExtEarlyData},
+			Extensions: []ExtensionType{ExtServerName, ExtALPN, ExtSupportedGroups, ExtClientCertificateType, ExtRecordSizeLimit, ExtEarlyData},
 			ALPN:       []byte("h2"), ServerNameAck: true, EarlyData: true,
-			SupportedGroups: []uint16{0x11EC, 0x001D}, RecordSizeLimit: 16385,
+			SupportedGroups: []uint16{0x11EC, 0x001D}, ClientCertificateType: []byte{0}, RecordSizeLimit: 16385,
 		}},
 		{"encrypted_extensions without any", TypeEncryptedExtensions, &EncryptedExtensions{}},
 		{"certificate_request", TypeCertificateRequest, &CertificateRequest{
@@ -94,6 +94,7 @@ func fullClientHello() *ClientHello {
 		PSKBinders:             [][]byte{filled(32, 8), filled(48, 9)},
 		CertificateAuthorities: [][]byte{filled(30, 1)}, RecordSizeLimit: 64,
 		SessionTicket: filled(10, 2), RenegotiationInfo: filled(12, 3), ServerCertificateTypes: []byte{2, 0},
+		ClientCertificateTypes: []byte{0, 2},
 	}
 	for _, t := range []ExtensionType{ExtExtendedMasterSecret, ExtStatusRequest, ExtSCT, ExtPostHandshakeAuth, ExtEarlyData} {
 		m.Offer(t)
@@ -116,7 +117,7 @@ func fullServerHello12() *ServerHello {
 		LegacyVersion: 0x0303, Random: [32]byte(filled(32, 1)), SessionID: filled(1, 2), CipherSuite: 0xC02B,
 		Extensions: serverHelloOrder[4:],
 		ALPN:       []byte("h2"), PointFormats: []byte{0}, RenegotiationInfo: filled(24, 3), SCTs: [][]byte{filled(9, 4)},
-		RecordSizeLimit: 16384,
+		ClientCertificateType: []byte{2}, RecordSizeLimit: 16384,
 	}
 	for _, t := range []ExtensionType{ExtServerName, ExtExtendedMasterSecret, ExtSessionTicket, ExtStatusRequest} {
 		m.Answer(t)

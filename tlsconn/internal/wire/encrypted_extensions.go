@@ -16,6 +16,9 @@ type EncryptedExtensions struct {
 	EarlyData bool
 	// SupportedGroups are what the server would prefer next time.
 	SupportedGroups []uint16
+	// ClientCertificateType is the form in which the server wants the client's
+	// certificate, a single byte; empty without the extension.
+	ClientCertificateType []byte
 	// RecordSizeLimit is at least 64, or 0 without the extension.
 	RecordSizeLimit uint16
 }
@@ -39,6 +42,8 @@ func (m *EncryptedExtensions) Unmarshal(body []byte) error {
 			m.ALPN = r.protocol()
 		case ExtSupportedGroups:
 			m.SupportedGroups = r.uint16s(m.SupportedGroups, "named_group_list", 2, max16)
+		case ExtClientCertificateType:
+			m.ClientCertificateType = r.clientCertificateType()
 		case ExtRecordSizeLimit:
 			m.RecordSizeLimit = r.recordSizeLimit()
 		default:
@@ -76,6 +81,11 @@ func (m *EncryptedExtensions) encode(b []byte) ([]byte, error) {
 	if len(m.SupportedGroups) > 0 {
 		ext := w.beginExtension(ExtSupportedGroups)
 		w.uint16s("named_group_list", m.SupportedGroups, 2, max16)
+		w.endExtension(ext)
+	}
+	if len(m.ClientCertificateType) > 0 {
+		ext := w.beginExtension(ExtClientCertificateType)
+		w.clientCertificateType(m.ClientCertificateType)
 		w.endExtension(ext)
 	}
 	if m.RecordSizeLimit > 0 {

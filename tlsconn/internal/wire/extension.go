@@ -14,6 +14,7 @@ const (
 	ExtSignatureAlgorithms     ExtensionType = 13    // RFC 8446 section 4.2.3
 	ExtALPN                    ExtensionType = 16    // RFC 7301
 	ExtSCT                     ExtensionType = 18    // RFC 6962 section 3.3.1
+	ExtClientCertificateType   ExtensionType = 19    // RFC 7250 section 3
 	ExtServerCertificateType   ExtensionType = 20    // RFC 7250 section 3
 	ExtPadding                 ExtensionType = 21    // RFC 7685
 	ExtExtendedMasterSecret    ExtensionType = 23    // RFC 7627
@@ -41,6 +42,7 @@ var extensionNames = map[ExtensionType]string{
 	ExtSignatureAlgorithms:     "signature_algorithms",
 	ExtALPN:                    "application_layer_protocol_negotiation",
 	ExtSCT:                     "signed_certificate_timestamp",
+	ExtClientCertificateType:   "client_certificate_type",
 	ExtServerCertificateType:   "server_certificate_type",
 	ExtPadding:                 "padding",
 	ExtExtendedMasterSecret:    "extended_master_secret",

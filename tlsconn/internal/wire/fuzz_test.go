@@ -115,3 +115,7 @@ func FuzzCertificateRequest12(f *testing.F) { fuzz12(f, TypeCertificateRequest) 
 func FuzzServerHelloDone(f *testing.F)      { fuzz12(f, TypeServerHelloDone) }
 func FuzzClientKeyExchange(f *testing.F)    { fuzz12(f, TypeClientKeyExchange) }
 func FuzzCertificateStatus(f *testing.F)    { fuzz12(f, TypeCertificateStatus) }
+
+func FuzzRawPublicKey12(f *testing.F) {
+	fuzzMessage(f, TypeCertificate, malformed12, func() message { return new(RawPublicKey12) })
+}

@@ -126,6 +126,16 @@ var malformed = []malformedBody{
 	{"a server that echoes the name", TypeEncryptedExtensions, encryptedWith(ext(ExtServerName, vec16("\x00", vec16("a")))), "server_name", reasonTrailing},
 	{"a server that echoes the name", TypeServerHello, serverHelloWith(ext(ExtServerName, "x")), "server_name", reasonTrailing},
 
+	// client_certificate_type (RFC 7250 section 3).
+	{"no list of certificate types", TypeClientHello, clientHelloWith(ext(ExtClientCertificateType, "")), "client_certificate_type.client_certificate_types", reasonTruncated},
+	{"an empty list of certificate types", TypeClientHello, clientHelloWith(ext(ExtClientCertificateType, vec8())), "client_certificate_type.client_certificate_types", "!" + reasonLength},
+	{"a list of certificate types longer than its extension", TypeClientHello, clientHelloWith(ext(ExtClientCertificateType, "\x02\x02")), "client_certificate_type.client_certificate_types", reasonTruncated},
+	{"a byte behind the certificate types", TypeClientHello, clientHelloWith(ext(ExtClientCertificateType, vec8("\x02")+"\x00")), "client_certificate_type", reasonTrailing},
+	{"no certificate type", TypeEncryptedExtensions, encryptedWith(ext(ExtClientCertificateType, "")), "client_certificate_type.client_certificate_type", reasonTruncated},
+	{"a list instead of a certificate type", TypeEncryptedExtensions, encryptedWith(ext(ExtClientCertificateType, vec8("\x02"))), "client_certificate_type", reasonTrailing},
+	{"no certificate type", TypeServerHello, serverHelloWith(ext(ExtClientCertificateType, "")), "client_certificate_type.client_certificate_type", reasonTruncated},
+	{"two certificate types", TypeServerHello, serverHelloWith(ext(ExtClientCertificateType, "\x00\x02")), "client_certificate_type", reasonTrailing},
+
 	// Vectors of 16-bit values.
 	{"no version", TypeClientHello, clientHelloWith(ext(ExtSupportedVersions, vec8())), "supported_versions.versions", reasonLength},
 	{"half a version", TypeClientHello, clientHelloWith(ext(ExtSupportedVersions, vec8("\x03\x04\x03"))), "supported_versions.versions", reasonOdd},

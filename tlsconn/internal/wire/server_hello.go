@@ -52,6 +52,8 @@ type ServerHello struct {
 	// RenegotiationInfo is empty in an initial handshake; Answer sends it so.
 	RenegotiationInfo []byte
 	SCTs              [][]byte
+	// ClientCertificateType is as in EncryptedExtensions.
+	ClientCertificateType []byte
 	// RecordSizeLimit is at least 64, or 0 without the extension.
 	RecordSizeLimit uint16
 }
@@ -60,7 +62,8 @@ type ServerHello struct {
 var serverHelloOrder = [...]ExtensionType{
 	ExtSupportedVersions, ExtKeyShare, ExtCookie, ExtPreSharedKey,
 	ExtServerName, ExtExtendedMasterSecret, ExtRenegotiationInfo, ExtSessionTicket,
-	ExtStatusRequest, ExtSCT, ExtALPN, ExtRecordSizeLimit, ExtECPointFormats,
+	ExtStatusRequest, ExtSCT, ExtALPN, ExtClientCertificateType, ExtRecordSizeLimit,
+	ExtECPointFormats,
 }
 
 // IsHelloRetryRequest reports whether the message is a HelloRetryRequest.
@@ -106,6 +109,8 @@ func (m *ServerHello) holds(t ExtensionType) bool {
 		return len(m.RenegotiationInfo) > 0
 	case ExtSCT:
 		return len(m.SCTs) > 0
+	case ExtClientCertificateType:
+		return len(m.ClientCertificateType) > 0
 	case ExtRecordSizeLimit:
 		return m.RecordSizeLimit > 0
 	}
@@ -157,6 +162,8 @@ func (m *ServerHello) decodeExtension(t ExtensionType, r *reader) {
 		m.RenegotiationInfo = r.opaque("renegotiated_connection", 0, max8)
 	case ExtSCT:
 		m.SCTs = r.timestamps(m.SCTs)
+	case ExtClientCertificateType:
+		m.ClientCertificateType = r.clientCertificateType()
 	case ExtRecordSizeLimit:
 		m.RecordSizeLimit = r.recordSizeLimit()
 	case ExtServerName, ExtExtendedMasterSecret, ExtSessionTicket, ExtStatusRequest:
@@ -223,6 +230,8 @@ func (m *ServerHello) encodeExtension(t ExtensionType, w *writer) {
 		w.opaque("renegotiated_connection", m.RenegotiationInfo, 0, max8)
 	case ExtSCT:
 		w.timestamps(m.SCTs)
+	case ExtClientCertificateType:
+		w.clientCertificateType(m.ClientCertificateType)
 	case ExtRecordSizeLimit:
 		w.recordSizeLimit(m.RecordSizeLimit)
 	case ExtServerName, ExtExtendedMasterSecret, ExtSessionTicket, ExtStatusRequest:

@@ -11,6 +11,8 @@ func samples12() []sample {
 		{"hello_request", TypeHelloRequest, &HelloRequest{}},
 		{"certificate of TLS 1.2", TypeCertificate, &Certificate12{Certificates: [][]byte{filled(700, 8), filled(1, 8)}}},
 		{"certificate of TLS 1.2 without any", TypeCertificate, &Certificate12{}},
+		{"certificate of a raw public key", TypeCertificate, &RawPublicKey12{Key: filled(91, 8)}},
+		{"certificate of no raw public key", TypeCertificate, &RawPublicKey12{}},
 		{"certificate_status", TypeCertificateStatus, &CertificateStatus{OCSPStaple: filled(50, 9)}},
 		{"server_key_exchange", TypeServerKeyExchange, &ServerKeyExchange{
 			Group: 0x0017, Point: filled(65, 4), Algorithm: 0x0403, Signature: filled(71, 3),
@@ -187,4 +189,14 @@ func TestSignalingSuitesAreThoseOfTheRFCs(t *testing.T) {
 	if b := m.Append(nil); !bytes.Contains(b, []byte{0x00, 0x06, 0xC0, 0x2B, 0x00, 0xFF, 0x56, 0x00}) {
 		t.Errorf("encoded as %x", b)
 	}
+}
+
+// TLS 1.2 has another form of the same message for a raw public key.
+func TestMalformedRawPublicKeysOfTLS12AreRefused(t *testing.T) {
+	refused(t, []malformedBody{
+		{"an empty body", TypeCertificate, "", "subject_public_key_info", reasonTruncated},
+		{"a key longer than the message", TypeCertificate, "\x00\x00\x04DER", "subject_public_key_info", reasonTruncated},
+		{"a byte behind the key", TypeCertificate, vec24("DER") + "\x00", "", reasonTrailing},
+		{"the form of TLS 1.3", TypeCertificate, certificateWith(), "", reasonTrailing},
+	}, map[MessageType]func() message{TypeCertificate: func() message { return new(RawPublicKey12) }})
 }
