@@ -38,7 +38,7 @@ func (hs *handshake13) checkCertificateVerify(m message, context string) (tls.Si
 	p, _ := hs.c.config.prepare()
 	scheme := tls.SignatureScheme(cv.Algorithm)
 	signed := signedMessage(context, hs.transcriptHash())
-	if err := verifySignature(tls.VersionTLS13, hs.peer.Certificates[0].PublicKey, scheme, p.schemes, signed, cv.Signature); err != nil {
+	if err := verifySignature(tls.VersionTLS13, hs.peer.key(), scheme, p.schemes, signed, cv.Signature); err != nil {
 		return 0, err
 	}
 	hs.transcript.Write(m.raw)

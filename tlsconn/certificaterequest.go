@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// CertificateRequest is what Config.ChooseClientCertificate is asked about: what the
-// server demands of a client's certificate.
+// CertificateRequest is what Config.ChooseClientCertificate and Config.ChooseRawPublicKey
+// are asked about: what the server demands of a client's certificate or key.
 type CertificateRequest struct {
 	// CertificateRequestInfo is the request in crypto/tls's form. Of a server of TLS 1.2
 	// the SignatureSchemes are those only whose keys are of one of CertificateTypes.

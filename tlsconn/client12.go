@@ -91,7 +91,7 @@ func (hs *client12) step(m message) (State, error) {
 // serverHello12Extensions are what a ServerHello of TLS 1.2 may answer with.
 var serverHello12Extensions = []wire.ExtensionType{
 	wire.ExtServerName, wire.ExtExtendedMasterSecret, wire.ExtRenegotiationInfo, wire.ExtSessionTicket, wire.ExtStatusRequest,
-	wire.ExtSCT, wire.ExtALPN, wire.ExtECPointFormats, wire.ExtRecordSizeLimit,
+	wire.ExtSCT, wire.ExtALPN, wire.ExtECPointFormats, wire.ExtRecordSizeLimit, wire.ExtClientCertificateType,
 }
 
 // readServerHello takes the ServerHello of a server that chose TLS 1.2.
@@ -123,6 +123,9 @@ func (hs *client12) readServerHello(m message) (State, error) {
 		}
 	} else if hs.session != nil {
 		hs.dropSession()
+	}
+	if err := hs.learnClientType("server_hello", sh.ClientCertificateType); err != nil {
+		return 0, err
 	}
 	hs.start12(suite, hs.session == nil)
 	hs.log(hs.helloRaw)

@@ -80,6 +80,8 @@ func (hs *client13) sendClientHello() (State, error) {
 		CompressionMethods:  []byte{0},
 		ServerName:          sniOf(p.serverName),
 		SignatureAlgorithms: p.schemes,
+
+		ClientCertificateTypes: p.clientTypes,
 	}
 	if p.maxVersion == tls.VersionTLS13 {
 		m.SupportedVersions = append(m.SupportedVersions, tls.VersionTLS13)

@@ -80,10 +80,14 @@ func ofTypes(schemes []uint16, types []byte) []uint16 {
 // sendClientCertificate answers the server's request, with no certificate if need be.
 func (hs *client12) sendClientCertificate() (State, error) {
 	var m wire.Certificate12
-	if hs.cert != nil {
-		m.Certificates = hs.cert.chain
-	} else {
+	switch {
+	case hs.cert == nil:
 		hs.stopLogging()
+	case hs.clientType == CertificateRawPublicKey:
+		key := wire.RawPublicKey12{Key: hs.cert.chain[0]}
+		return StateSendClientKeyExchange, hs.say(key.Append(hs.flight))
+	default:
+		m.Certificates = hs.cert.chain
 	}
 	return StateSendClientKeyExchange, hs.say(m.Append(hs.flight))
 }

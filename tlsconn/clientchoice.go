@@ -9,6 +9,9 @@ import (
 // ChooseClientCertificate, by GetClientCertificate, or among the Config's; none if there
 // is none that is able. It is called again until ok.
 func (hs *parties) clientCertificate(asked *certificateAsk, version uint16, able able) (ok bool, err error) {
+	if hs.clientType == CertificateRawPublicKey {
+		return hs.clientRawKey(asked, version, able)
+	}
 	config := hs.c.config
 	if config.ChooseClientCertificate != nil {
 		if hs.choosing == nil {

@@ -61,14 +61,41 @@ type Config struct {
 	// at once.
 	GetClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 
-	// ClientAuth is a server's policy for certificates of clients; by default none is
-	// requested.
+	// ClientCertificateTypes are the forms in which a client offers to show who it is, and
+	// in which a server takes that, most preferred first (RFC 7250). A server wants the
+	// first of its own that the client offers, and refuses a client that offers none of
+	// them with unsupported_certificate. Nil means CertificateX509 alone, which is what
+	// peers want and have that do not know the others. Servers show certificates, always.
+	ClientCertificateTypes []CertificateType
+
+	// RawPublicKeys are what a client shows to a server that wants a
+	// CertificateRawPublicKey: the public halves of the PrivateKeys, which are as in
+	// Certificates. SupportedSignatureAlgorithms count as they do there; there must not be a
+	// Certificate. The first one that the server accepts is taken.
+	RawPublicKeys []tls.Certificate
+
+	// ChooseRawPublicKey, if not nil, is asked for that key before RawPublicKeys, which
+	// are taken if it answers with nil. The zero tls.Certificate shows none. A failure sends
+	// internal_error. The CertificateRequest is the callee's to keep.
+	ChooseRawPublicKey func(request *CertificateRequest, answer *Completion[*tls.Certificate])
+
+	// VerifyRawPublicKey says whether a server knows the Peer's RawPublicKey, now and when
+	// a session is resumed: nobody else does, as nobody has issued it. A server that takes
+	// CertificateRawPublicKey needs it. It is asked whatever ClientAuth says of those that
+	// show something, which is all that stands between a key of anybody's and the
+	// application; VerifyPeer and VerifyPeerLater, which are for certificates, are not. A
+	// failure is as theirs. That the client has the private key is checked all the same.
+	VerifyRawPublicKey func(peer *Peer, answer *Completion[struct{}])
+
+	// ClientAuth is a server's policy for certificates of clients, and for their raw public
+	// keys; by default none is requested.
 	ClientAuth tls.ClientAuthType
 
 	// ClientCAs are the roots that a server trusts to issue certificates of clients.
 	// tls.VerifyClientCertIfGiven and tls.RequireAndVerifyClientCert need it: unlike in
 	// crypto/tls, none does not mean the system's roots, to which any owner of a domain
-	// gets a certificate; whoever wants those says x509.SystemCertPool.
+	// gets a certificate; whoever wants those says x509.SystemCertPool. Only a server that
+	// takes no CertificateX509 does without.
 	ClientCAs *x509.CertPool
 
 	// ClientCANames are the names (DER-encoded distinguished names) that a server sends
@@ -125,9 +152,9 @@ type Config struct {
 
 	// Sessions, if not nil, keeps a client's sessions, which later connections resume. A
 	// session is found by SessionKey. To the server a resumed connection is of the client
-	// that began the session, so none is resumed after a change of Certificates or
-	// IssuerBound; Configs whose callbacks show different certificates have to differ in
-	// SessionKey or SessionScope.
+	// that began the session, so none is resumed after a change of Certificates,
+	// IssuerBound or RawPublicKeys; Configs whose callbacks show different certificates or
+	// keys have to differ in SessionKey or SessionScope.
 	Sessions SessionCache
 
 	// SessionKey names the server in Sessions. Empty means ServerName; without either
@@ -247,12 +274,18 @@ func (cfg *Config) Validate(role Role) error {
 		if len(p.certificates) == 0 && cfg.GetCertificate == nil && cfg.ChooseCertificate == nil && cfg.InspectClientHello == nil {
 			return errors.New("tlsconn: config: a server needs Certificates, GetCertificate or ChooseCertificate")
 		}
-		if cfg.ClientAuth >= tls.VerifyClientCertIfGiven && cfg.ClientCAs == nil {
+		if cfg.ClientAuth >= tls.VerifyClientCertIfGiven && cfg.ClientCAs == nil && p.takes(CertificateX509) {
 			return errors.New("tlsconn: config: ClientAuth verifies clients, but there are no ClientCAs to verify them with")
+		}
+		if p.takes(CertificateRawPublicKey) && cfg.VerifyRawPublicKey == nil {
+			return errors.New("tlsconn: config: a server that takes raw public keys needs VerifyRawPublicKey")
 		}
 	case RoleClient:
 		if p.serverName == "" && !cfg.InsecureSkipVerify {
 			return errors.New("tlsconn: config: a client needs ServerName or InsecureSkipVerify")
+		}
+		if p.takes(CertificateRawPublicKey) && len(p.rawKeys) == 0 && cfg.ChooseRawPublicKey == nil {
+			return errors.New("tlsconn: config: a client that offers a raw public key needs RawPublicKeys or ChooseRawPublicKey")
 		}
 	}
 	return nil

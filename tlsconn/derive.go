@@ -30,6 +30,8 @@ type prepared struct {
 	certificates           []*certificate            // those bound to issuers first
 	names                  map[string][]*certificate // lower-case dNSName or wildcard -> certificates
 	issuers                map[string]bool           // of certificates
+	clientTypes            []byte                    // ClientCertificateTypes; nil without RawPublicKey
+	rawKeys                []*certificate            // RawPublicKeys, with the key in the place of a chain
 	authorities            [][]byte                  // names for a CertificateRequest
 	serverName             string                    // ServerName without the dot of the root
 	sessionKey             string                    // empty: nothing is resumed
@@ -97,20 +99,24 @@ func (cfg *Config) derive() error {
 	if err := p.loadCertificates("Certificates", cfg.Certificates, false); err != nil {
 		return err
 	}
+	if err := p.chooseClientTypes(cfg); err != nil {
+		return err
+	}
 	p.clientScope = p.scopeOfClient(cfg.SessionScope)
 	return nil
 }
 
-// scopeOfClient adds to a client's scope who it is: a session of one certificate is
-// not resumed by who shows another, or none.
+// scopeOfClient adds to a client's scope who it is: a session of one certificate or raw
+// public key is not resumed by who shows another, or none.
 func (p *prepared) scopeOfClient(scope string) string {
-	if len(p.certificates) == 0 {
+	if len(p.certificates)+len(p.rawKeys) == 0 {
 		return scope
 	}
 	leaves := sha256.New() // DER tells where each ends
-	for _, c := range p.certificates {
+	for _, c := range slices.Concat(p.certificates, p.rawKeys) {
 		leaves.Write(c.chain[0])
 	}
+	leaves.Write(p.clientTypes)
 	return scope + "\x00" + string(leaves.Sum(nil))
 }
 

@@ -1,6 +1,7 @@
 package tlsconn
 
 import (
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -54,6 +55,8 @@ type ConnectionState struct {
 	// PeerCertificates is the peer's chain as it sent it, the leaf first; nil on a server
 	// whose client showed none.
 	PeerCertificates []*x509.Certificate
+	// PeerRawPublicKey is what the client of a server showed instead, see Peer; else nil.
+	PeerRawPublicKey crypto.PublicKey
 	// VerifiedChains are the chains to a root that were found; nil if none was demanded.
 	VerifiedChains [][]*x509.Certificate
 	// OCSPResponse and SignedCertificateTimestamps are what came with the peer's leaf, as
@@ -82,6 +85,7 @@ func (c *Conn) ConnectionState() ConnectionState {
 	}
 	if f.peer != nil {
 		s.PeerCertificates, s.VerifiedChains = f.peer.Certificates, f.peer.VerifiedChains
+		s.PeerRawPublicKey = f.peer.RawPublicKey
 		s.OCSPResponse, s.SignedCertificateTimestamps = f.peer.OCSPResponse, f.peer.SignedCertificateTimestamps
 	}
 	return s

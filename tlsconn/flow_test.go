@@ -76,7 +76,7 @@ func newCast(t testing.TB) *cast {
 }
 
 // flows are all of them.
-var flows = slices.Concat(plainFlows, authFlows, resumptionFlows, operationFlows, tls12Flows)
+var flows = slices.Concat(plainFlows, authFlows, resumptionFlows, operationFlows, tls12Flows, rawKeyFlows)
 
 // plainFlows need nothing but a server's certificate.
 var plainFlows = []flow{
@@ -285,8 +285,12 @@ func (p *pair) checkExporters() {
 // facts says what was settled about who the two are.
 func (s *side) facts() string {
 	c := s.conn.ConnectionState()
-	return fmt.Sprintf("resumed %t, signed %v and %v, %d certificates in %d chains", c.DidResume,
+	facts := fmt.Sprintf("resumed %t, signed %v and %v, %d certificates in %d chains", c.DidResume,
 		c.SignatureScheme, c.ClientSignatureScheme, len(c.PeerCertificates), len(c.VerifiedChains))
+	if c.PeerRawPublicKey != nil {
+		facts += ", a raw public key"
+	}
+	return facts
 }
 
 // checkIdle checks that a side which has nothing to do holds no buffer.

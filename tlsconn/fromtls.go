@@ -348,5 +348,7 @@ func (c *configsForClients) convert(theirs *tls.Config) conversion {
 	config.MaxFragment = c.parent.MaxFragment
 	config.MaxCertificateBytes = c.parent.MaxCertificateBytes
 	config.VerifyPeerLater = c.parent.VerifyPeerLater
+	config.ClientCertificateTypes = c.parent.ClientCertificateTypes
+	config.VerifyRawPublicKey = c.parent.VerifyRawPublicKey
 	return conversion{config: config}
 }

@@ -106,6 +106,7 @@ func changedField(a, b *wire.ClientHello) string {
 		{"psk_key_exchange_modes", bytes.Equal(a.PSKModes, b.PSKModes)},
 		{"certificate_authorities", slices.EqualFunc(a.CertificateAuthorities, b.CertificateAuthorities, bytes.Equal)},
 		{"server_certificate_type", bytes.Equal(a.ServerCertificateTypes, b.ServerCertificateTypes)},
+		{"client_certificate_type", bytes.Equal(a.ClientCertificateTypes, b.ClientCertificateTypes)},
 		{"record_size_limit", a.RecordSizeLimit == b.RecordSizeLimit},
 		{"session_ticket", bytes.Equal(a.SessionTicket, b.SessionTicket)},
 		{"renegotiation_info", bytes.Equal(a.RenegotiationInfo, b.RenegotiationInfo)},

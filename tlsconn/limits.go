@@ -34,6 +34,11 @@ const (
 	// the cube of the size (CVE-2023-29409).
 	maxRSABits = 8192
 
+	// maxRawPublicKey bounds the SubjectPublicKeyInfo that a client may show instead of a
+	// certificate (RFC 7250), before it is parsed: that of an RSA key of maxRSABits has
+	// under 1.1 KiB.
+	maxRawPublicKey = 2 << 10
+
 	// maxKeyShares bounds the shares of a ClientHello, which are compared pairwise: more
 	// than twice the groups that any client has.
 	maxKeyShares = 32

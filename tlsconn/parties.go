@@ -10,6 +10,9 @@ type parties struct {
 	peerCheck
 	session *session // that is being resumed, nil for a full handshake
 	chain   [][]byte // the peer's, DER, as it was shown; nil for none
+	// clientType is the form in which the client shows who it is, or did when the session
+	// began.
+	clientType CertificateType
 }
 
 // kept implements machine: the peer's chain, until it is verified and beyond.
@@ -23,8 +26,15 @@ func (hs *parties) kept() (n int) {
 // dropSession makes the handshake a full one after all.
 func (hs *parties) dropSession() {
 	clear(hs.session.psk)
-	hs.session, hs.chain = nil, nil
+	hs.session, hs.chain, hs.clientType = nil, nil, CertificateX509
 	hs.c.facts.resumed, hs.c.facts.ageSkew = false, 0
+}
+
+// recallClient has a server verify whom the session is of: trust in the client may have
+// changed since it began.
+func (hs *parties) recallClient() (State, error) {
+	hs.chain, hs.clientType = hs.session.chain, hs.session.clientType()
+	return StateAwaitVerification, hs.beginVerification(hs.chain, Peer{Resumed: true})
 }
 
 // awaitClient has a server wait for the verdict on the client's chain: the one that it

@@ -41,8 +41,7 @@ func (hs *server12) awaitTicket() (State, error) {
 	hs.c.facts.resumed = true
 	hs.start(suite12ByID(s.suite))
 	if len(s.chain) > 0 {
-		hs.chain = s.chain
-		return StateAwaitVerification, hs.beginVerification(s.chain, Peer{Resumed: true})
+		return hs.recallClient()
 	}
 	return StateSendServerHello, nil
 }
@@ -93,6 +92,7 @@ func (hs *server12) sendTicket() error {
 		scope:         hs.c.config.SessionScope,
 		clientAuth:    hs.c.config.ClientAuth,
 		chain:         hs.chain,
+		rawKey:        len(hs.chain) > 0 && hs.peerIsRaw(),
 	}
 	var t wire.NewSessionTicket12
 	if s.fitsTicket() {

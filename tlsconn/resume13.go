@@ -190,6 +190,7 @@ func (hs *server13) newSession(now time.Time) (s session, ok bool) {
 		scope:         hs.c.config.SessionScope,
 		clientAuth:    hs.c.config.ClientAuth,
 		chain:         hs.chain,
+		rawKey:        len(hs.chain) > 0 && hs.peerIsRaw(),
 	}
 	if hs.session != nil {
 		s.authenticated = hs.session.authenticated

@@ -137,6 +137,9 @@ func (hs *server12) awaitCertificate() (State, error) {
 	if err := hs.checkCertificateTypes(); err != nil {
 		return 0, err
 	}
+	if err := hs.settleClientType(&hs.hello); err != nil {
+		return 0, err
+	}
 	able := able12(accepted)
 	var tried, suited, curved bool // any certificate: to tell what there is too little of
 	ok, err := hs.serverCertificate(&hs.received, func(c *certificate) (tls.SignatureScheme, bool) {
@@ -225,6 +228,7 @@ func (hs *server12) sendServerHello() (State, error) {
 	if hs.named && f.serverName != "" {
 		sh.Answer(wire.ExtServerName)
 	}
+	sh.ClientCertificateType = hs.clientTypeAnswer(&hs.hello)
 	hs.issues = hs.hello.Has(wire.ExtSessionTicket) && !hs.c.config.SessionTicketsDisabled
 	if hs.issues {
 		sh.Answer(wire.ExtSessionTicket)

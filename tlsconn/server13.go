@@ -112,9 +112,7 @@ func (hs *server13) decided() (State, error) {
 	case hs.session == nil:
 		return StateAwaitCertificate, nil
 	case len(hs.session.chain) > 0:
-		// Trust in the peer may have changed since the session began.
-		hs.chain = hs.session.chain
-		return StateAwaitVerification, hs.beginVerification(hs.chain, Peer{Resumed: true})
+		return hs.recallClient()
 	}
 	return StateSendServerHello, nil
 }
@@ -208,6 +206,9 @@ func (hs *server13) sendServerHello() (State, error) {
 		return 0, err
 	}
 	ee := wire.EncryptedExtensions{ALPN: []byte(f.protocol), ServerNameAck: hs.named && f.serverName != "" && hs.session == nil}
+	if hs.session == nil {
+		ee.ClientCertificateType = hs.clientTypeAnswer(&hs.hello)
+	}
 	if limit := hs.hello.RecordSizeLimit; limit > 0 {
 		// RFC 8449 4: it counts the content type; ours is the greatest that there is.
 		hs.c.out.limitFragment(int(limit) - 1)

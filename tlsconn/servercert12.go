@@ -6,9 +6,14 @@ import (
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
 )
 
-// readClientCertificate takes the chain that the client shows, or none.
+// readClientCertificate takes the chain or the raw public key that the client shows, or
+// none.
 func (hs *server12) readClientCertificate(m message) (State, error) {
-	chain, err := hs.readChain(m)
+	read := hs.readChain
+	if hs.peerIsRaw() {
+		read = hs.readRawKey
+	}
+	chain, err := read(m)
 	if err != nil {
 		return 0, err
 	}
@@ -51,8 +56,7 @@ func (hs *server12) readClientCertificateVerify(m message) (State, error) {
 	}
 	p, _ := hs.c.config.prepare()
 	scheme := tls.SignatureScheme(cv.Algorithm)
-	key := hs.peer.Certificates[0].PublicKey
-	if err := verifySignature(tls.VersionTLS12, key, scheme, p.schemes, hs.messages, cv.Signature); err != nil {
+	if err := verifySignature(tls.VersionTLS12, hs.peer.key(), scheme, p.schemes, hs.messages, cv.Signature); err != nil {
 		return 0, err
 	}
 	hs.stopLogging()

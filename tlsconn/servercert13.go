@@ -14,6 +14,9 @@ func (hs *server13) awaitCertificate() (State, error) {
 	if err := hs.checkCertificateTypes(); err != nil {
 		return 0, err
 	}
+	if err := hs.settleClientType(&hs.hello); err != nil {
+		return 0, err
+	}
 	accepted := knownSchemes(hs.hello.SignatureAlgorithms)
 	ok, err := hs.serverCertificate(&hs.received, func(c *certificate) (tls.SignatureScheme, bool) { return c.scheme(accepted) })
 	if !ok || err != nil {
@@ -40,7 +43,8 @@ func (hs *server13) sendCertificateRequest() error {
 	return hs.send(cr.Append(hs.flight))
 }
 
-// readClientCertificate takes the chain that the client shows, or none.
+// readClientCertificate takes the chain or the raw public key that the client shows, or
+// none.
 func (hs *server13) readClientCertificate(m message) (State, error) {
 	var cert wire.Certificate
 	if err := cert.Unmarshal(m.body()); err != nil {

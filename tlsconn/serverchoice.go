@@ -9,13 +9,10 @@ import (
 // able tells whether a certificate can be used with a peer, and the scheme to sign with.
 type able func(*certificate) (tls.SignatureScheme, bool)
 
-// certificateTypeX509 is the one form of certificates that we have (RFC 7250 7).
-const certificateTypeX509 = 0
-
 // checkCertificateTypes refuses a client that takes no certificate of our form. Without
 // the extension it takes X.509 (RFC 7250 4.1).
 func (r *received) checkCertificateTypes() error {
-	if types := r.hello.ServerCertificateTypes; len(types) > 0 && !slices.Contains(types, certificateTypeX509) {
+	if types := r.hello.ServerCertificateTypes; len(types) > 0 && !slices.Contains(types, byte(CertificateX509)) {
 		// RFC 7250 4.2 has unsupported_certificate for it; BoGo and those who follow it
 		// say handshake_failure.
 		return abort(AlertHandshakeFailure, "client_hello: server_certificate_type has no X.509")

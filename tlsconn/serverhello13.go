@@ -157,13 +157,14 @@ func (hs *client13) become12(m message, sh *wire.ServerHello) (State, error) {
 var (
 	serverHelloExtensions = []wire.ExtensionType{wire.ExtKeyShare, wire.ExtPreSharedKey, wire.ExtSupportedVersions}
 	retryExtensions       = []wire.ExtensionType{wire.ExtKeyShare, wire.ExtCookie, wire.ExtSupportedVersions}
-	encryptedExtensions   = []wire.ExtensionType{wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN, wire.ExtEarlyData, wire.ExtRecordSizeLimit}
+	encryptedExtensions   = []wire.ExtensionType{wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN, wire.ExtEarlyData, wire.ExtRecordSizeLimit, wire.ExtClientCertificateType}
 )
 
 // notOfRequests are what we recognize and the same table keeps out of a CertificateRequest.
 var notOfRequests = []wire.ExtensionType{
 	wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN, wire.ExtKeyShare, wire.ExtSupportedVersions, wire.ExtCookie,
 	wire.ExtPreSharedKey, wire.ExtPSKModes, wire.ExtEarlyData, wire.ExtPostHandshakeAuth, wire.ExtRecordSizeLimit,
+	wire.ExtClientCertificateType,
 }
 
 // onlyOffered obeys RFC 8446 4.2: a response to an extension that was not sent
@@ -243,6 +244,9 @@ func (hs *client13) readEncryptedExtensions(m message) (State, error) {
 		return 0, err
 	}
 	if err := hs.c.settleProtocol("encrypted_extensions", ee.ALPN); err != nil {
+		return 0, err
+	}
+	if err := hs.learnClientType("encrypted_extensions", ee.ClientCertificateType); err != nil {
 		return 0, err
 	}
 	if ee.RecordSizeLimit > 0 {

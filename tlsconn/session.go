@@ -26,9 +26,19 @@ type session struct {
 	serverName, protocol, scope string
 	clientAuth                  tls.ClientAuthType // the server's policy; a client's is 0
 
-	chain [][]byte // the peer's certificates, DER, leaf first; nil without
-	ocsp  []byte   // what came with the leaf; nil without
-	scts  [][]byte
+	chain  [][]byte // the peer's certificates, DER, leaf first; nil without
+	rawKey bool     // chain is a client's raw public key instead
+	ocsp   []byte   // what came with the leaf; nil without
+	scts   [][]byte
+}
+
+// clientType is the form in which the client showed who it is, of a server's session
+// with a chain.
+func (s *session) clientType() CertificateType {
+	if s.rawKey {
+		return CertificateRawPublicKey
+	}
+	return CertificateX509
 }
 
 // ageAt returns how long ago the ticket was issued or received, never negative.

@@ -41,6 +41,9 @@ func (s *session) append(b []byte) []byte {
 	if s.extended {
 		policy |= extendedBit
 	}
+	if s.rawKey {
+		policy |= rawKeyBit
+	}
 	b = append(b, policy)
 	b = appendStrings(b, s.chain)
 	b = appendString(b, s.ocsp)
@@ -94,8 +97,11 @@ func parseSession(b []byte) (*session, error) {
 	return s, nil
 }
 
-// extendedBit stands beside clientAuth for session.extended.
-const extendedBit = 0x80
+// These stand beside clientAuth for session.extended and session.rawKey.
+const (
+	extendedBit = 0x80
+	rawKeyBit   = 0x40
+)
 
 // sessionReader decodes from b, of which the results are parts. After the first
 // error it yields nothing.
@@ -137,13 +143,17 @@ func (r *sessionReader) session(s *session) {
 	if s.extended && s.version != tls.VersionTLS12 {
 		r.refuse("client auth", "extended_master_secret is of TLS 1.2")
 	}
-	s.clientAuth = tls.ClientAuthType(policy &^ extendedBit)
+	s.rawKey = policy&rawKeyBit != 0
+	s.clientAuth = tls.ClientAuthType(policy &^ (extendedBit | rawKeyBit))
 	if s.clientAuth > tls.RequireAndVerifyClientCert {
 		r.refuse("client auth", "%d is unknown", int(s.clientAuth))
 	}
 	s.chain = r.strings("chain")
 	if len(s.chain) > maxPeerCertificates {
 		r.refuse("chain", "more than %d certificates", maxPeerCertificates)
+	}
+	if s.rawKey && len(s.chain) != 1 {
+		r.refuse("chain", "%d raw public keys", len(s.chain))
 	}
 	s.ocsp = r.string("ocsp")
 	s.scts = r.strings("scts")

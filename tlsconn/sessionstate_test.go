@@ -36,6 +36,11 @@ func TestSessionsKeepAllTheyHave(t *testing.T) {
 			s.version, s.suite, s.psk = tls.VersionTLS12, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, secretBytes(48)
 			return s
 		}()},
+		{"a raw public key", func() *session {
+			s := plainSession()
+			s.chain, s.rawKey, s.clientAuth = slicesOf(1, "key"), true, tls.RequireAndVerifyClientCert
+			return s
+		}()},
 		{"the longest lifetime", func() *session {
 			s := plainSession()
 			s.lifetime, s.ageAdd = maxTicketLifetime, 1<<32-1
@@ -134,6 +139,8 @@ func TestWhatIsNoSession(t *testing.T) {
 		{name: "an empty timestamp", change: func(s *session) { s.scts[0] = nil }, want: "session: scts: an empty item"},
 		{name: "more certificates than a peer may send",
 			change: func(s *session) { s.chain = slicesOf(maxPeerCertificates+1, "cert") }, want: "session: chain: more than 64"},
+		{name: "two raw public keys", change: func(s *session) { s.rawKey = true }, want: "session: chain: 2 raw public keys"},
+		{name: "no raw public key", change: func(s *session) { s.chain, s.rawKey = nil, true }, want: "session: chain: 0 raw public keys"},
 		{name: "a certificate beyond its list", raw: func(b []byte) []byte {
 			b[bytes.Index(b, []byte("issuer"))-1]++
 			return b

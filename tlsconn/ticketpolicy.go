@@ -30,6 +30,9 @@ func (c *Conn) permits(s *session) bool {
 		s.scope != c.config.SessionScope || s.clientAuth != c.config.ClientAuth {
 		return false
 	}
+	if len(s.chain) > 0 && !p.takes(s.clientType()) {
+		return false
+	}
 	switch c.config.ClientAuth {
 	case tls.RequireAnyClientCert, tls.RequireAndVerifyClientCert:
 		return len(s.chain) > 0

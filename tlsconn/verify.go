@@ -1,6 +1,7 @@
 package tlsconn
 
 import (
+	"crypto"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -19,18 +20,22 @@ type verification struct {
 	name   string    // that a server's leaf has to be for: a DNS name or an IP address
 	now    time.Time // by the Config's clock
 	chain  [][]byte  // DER, the leaf first; ours to keep
+	raw    bool      // chain is a raw public key
 	peer   Peer      // what is known of it beforehand
 }
 
 // verify parses the chain, finds paths to a root, and asks the user's own check.
 func (v *verification) verify() (*Peer, error) {
+	if v.raw {
+		return v.rawKey()
+	}
 	certs, err := certificatesOf(v.chain)
 	if err != nil {
 		return nil, err
 	}
 	for i, cert := range certs {
-		if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
-			return nil, abort(AlertBadCertificate, "certificate: entry %d: RSA key of %d bits is over %d", i, key.N.BitLen(), maxRSABits)
+		if err := checkKeySize(i, cert.PublicKey); err != nil {
+			return nil, err
 		}
 	}
 	if usage := certs[0].KeyUsage; usage != 0 && usage&x509.KeyUsageDigitalSignature == 0 {
@@ -49,6 +54,14 @@ func (v *verification) verify() (*Peer, error) {
 		}
 	}
 	return &peer, nil
+}
+
+// checkKeySize refuses the key of an entry whose signatures take too long to check.
+func checkKeySize(entry int, public crypto.PublicKey) error {
+	if key, ok := public.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
+		return abort(AlertBadCertificate, "certificate: entry %d: RSA key of %d bits is over %d", entry, key.N.BitLen(), maxRSABits)
+	}
+	return nil
 }
 
 // paths finds the paths from the leaf to a root, if the Config demands one.
@@ -78,7 +91,7 @@ func (v *verification) paths(certs []*x509.Certificate) ([][]*x509.Certificate, 
 // peerCheck is the part of a handshake that finds out who the peer is.
 type peerCheck struct {
 	verifying *Completion[*Peer]
-	judging   *Completion[struct{}] // VerifyPeerLater's
+	judging   *Completion[struct{}] // VerifyPeerLater's, or VerifyRawPublicKey's
 	peer      *Peer                 // nil until verified
 }
 
@@ -89,20 +102,29 @@ func (hs *parties) beginVerification(chain [][]byte, peer Peer) (err error) {
 	if hs.c.role == RoleClient {
 		v.name = p.serverName
 	}
-	hs.verifying, err = run(&hs.handshake, OpVerify, true, v.verify)
+	v.raw = hs.peerIsRaw()
+	hs.verifying, err = run(&hs.handshake, OpVerify, !v.raw, v.verify)
 	return err
+}
+
+// peerIsRaw tells whether the peer's chain is a raw public key.
+func (hs *parties) peerIsRaw() bool {
+	return hs.c.role == RoleServer && hs.clientType == CertificateRawPublicKey
 }
 
 // verified takes the result of the verification, once it is there (ok). A
 // failure names its alert.
 func (hs *parties) verified() (ok bool, err error) {
+	later, name := hs.c.config.VerifyPeerLater, "VerifyPeerLater"
+	if hs.peerIsRaw() {
+		later, name = hs.c.config.VerifyRawPublicKey, "VerifyRawPublicKey"
+	}
 	if hs.judging == nil {
 		peer, ok, err := hs.verifying.take(&hs.handshake)
 		if !ok || err != nil {
 			return ok, err
 		}
 		hs.peer = peer
-		later := hs.c.config.VerifyPeerLater
 		if later == nil {
 			hs.verifying = nil
 			return true, nil
@@ -117,7 +139,7 @@ func (hs *parties) verified() (ok bool, err error) {
 	case !ok:
 		return false, nil
 	case err != nil:
-		hs.peer, err = nil, failed(err, AlertBadCertificate, "VerifyPeerLater")
+		hs.peer, err = nil, failed(err, AlertBadCertificate, name)
 	}
 	hs.verifying, hs.judging = nil, nil
 	return true, err
