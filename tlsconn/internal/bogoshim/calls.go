@@ -18,7 +18,8 @@ const (
 func (x *connection) expectCalls(state *tlsconn.ConnectionState) error {
 	s, seen := x.set, &x.seen
 	full := !state.DidResume
-	verified := state.PeerCertificates != nil && (full || s.reverify)
+	known := state.PeerCertificates != nil || state.PeerRawPublicKey != nil
+	verified := known && (full || s.reverify)
 	for _, count := range []struct {
 		what string
 		got  int
@@ -26,7 +27,7 @@ func (x *connection) expectCalls(state *tlsconn.ConnectionState) error {
 	}{
 		{"the private key", seen.signed, s.server && full || !s.server && seen.signed > 0},
 		{"the verification of the peer", seen.verified, verified},
-		{askVerdict, x.pending.calls[askVerdict], s.customVerify && state.PeerCertificates != nil},
+		{askVerdict, x.pending.calls[askVerdict], s.customVerify && known},
 		{askInspection, x.pending.calls[askInspection], s.server && s.inspects()},
 		{askCertificate, x.pending.calls[askCertificate], s.server && full && !s.noServerNameAck || seen.requested},
 		{askSignature, x.pending.calls[askSignature], s.async && seen.signed > 0},

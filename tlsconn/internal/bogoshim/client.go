@@ -23,24 +23,46 @@ func (x *connection) clientConfig(id identity) (*tlsconn.Config, error) {
 	if !s.noTicket { // a client that does not resume does not ask for tickets either
 		config.Sessions, config.SessionKey = &x.sessions, sessionName
 	}
+	config.ClientCertificateTypes = withRawKeys(s.availableTypes)
+	if s.availableTypes == nil {
+		config.ClientCertificateTypes = withRawKeys(id.forms())
+	}
 	if !s.async {
 		id.install(config)
 	}
-	config.ChooseClientCertificate = func(request *tlsconn.CertificateRequest, c *tlsconn.Completion[*tls.Certificate]) {
-		answer(&x.pending, askCertificate, c, func() (*tls.Certificate, error) {
-			seen.requested = true
-			seen.schemes, seen.authorities, seen.types = request.SignatureSchemes, request.AcceptableCAs, request.CertificateTypes
-			if s.failCert {
-				return nil, errors.New("the certificate callback fails")
-			}
-			cert, err := id.choose(request.Version, request.SignatureSchemes, request.AcceptableCAs)
-			if err != nil || s.async {
-				return cert, err
-			}
-			return nil, nil // the engine chooses
-		})
+	choose := func(form tlsconn.CertificateType) func(*tlsconn.CertificateRequest, *tlsconn.Completion[*tls.Certificate]) {
+		return func(request *tlsconn.CertificateRequest, c *tlsconn.Completion[*tls.Certificate]) {
+			answer(&x.pending, askCertificate, c, func() (*tls.Certificate, error) {
+				seen.requested = true
+				seen.schemes, seen.authorities, seen.types = request.SignatureSchemes, request.AcceptableCAs, request.CertificateTypes
+				if s.failCert {
+					return nil, errors.New("the certificate callback fails")
+				}
+				cert, err := id.choose(form, request.Version, request.SignatureSchemes, request.AcceptableCAs)
+				if err != nil || s.async {
+					return cert, err
+				}
+				return nil, nil // the engine chooses
+			})
+		}
+	}
+	config.ChooseClientCertificate = choose(tlsconn.CertificateX509)
+	if config.ClientCertificateTypes != nil {
+		config.ChooseRawPublicKey = choose(tlsconn.CertificateRawPublicKey)
 	}
 	return config, nil
+}
+
+// withRawKeys returns certificate types in the order of the flags, nil if X.509 is the only
+// one, as which it is the default.
+func withRawKeys[T uint16 | tlsconn.CertificateType](flags []T) (types []tlsconn.CertificateType) {
+	if !slices.Contains(flags, T(tlsconn.CertificateRawPublicKey)) {
+		return nil
+	}
+	for _, t := range flags {
+		types = append(types, tlsconn.CertificateType(t))
+	}
+	return types
 }
 
 // shares are the groups to send a share of, by the runner's rules: the first one

@@ -18,21 +18,24 @@ type credential struct {
 	ocsp              []byte
 	scts              [][]byte
 	issuerBound       bool // only for peers that name its issuer
+	rawKey            bool // the key without a chain
 }
 
 // load reads the files. used is called when the engine signs with the key, which
 // is pending first if p says so.
 func (c *credential) load(p *pending, used func()) (tls.Certificate, error) {
 	cert := tls.Certificate{OCSPStaple: c.ocsp, SignedCertificateTimestamps: c.scts}
-	chain, err := loadChain(c.certFile)
-	if err != nil {
-		return cert, err
+	if !c.rawKey {
+		chain, err := loadChain(c.certFile)
+		if err != nil {
+			return cert, err
+		}
+		cert.Certificate = chain
 	}
 	key, err := loadKey(c.keyFile)
 	if err != nil {
 		return cert, err
 	}
-	cert.Certificate = chain
 	cert.PrivateKey = &noticedSigner{key, used}
 	if p.async {
 		cert.PrivateKey = &laterSigner{key, used, p}

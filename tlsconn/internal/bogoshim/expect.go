@@ -122,7 +122,7 @@ func (x *connection) expectPeer(state *tlsconn.ConnectionState) error {
 		return fmt.Errorf("expected the peer to sign with %#04x, got %#04x", s.expectScheme, uint16(scheme))
 	case s.expectNoPeerCert && state.PeerCertificates != nil:
 		return errors.New("unexpected certificate of the peer")
-	case !s.expectNoPeerCert && (!s.server || s.requireAnyCert) && state.PeerCertificates == nil:
+	case !s.expectNoPeerCert && (!s.server || s.requireAnyCert) && state.PeerCertificates == nil && state.PeerRawPublicKey == nil:
 		return errors.New("expected a certificate of the peer")
 	case s.expectVerifyRes && seen.verified > 0 && seen.verifyFailed != s.verifyFail:
 		return fmt.Errorf("expected the verification to fail: %t, it did: %t", s.verifyFail, seen.verifyFailed)
@@ -139,8 +139,26 @@ func (x *connection) expectPeer(state *tlsconn.ConnectionState) error {
 			return fmt.Errorf("expected the peer to accept the schemes %#04x, got %#04x", s.expectPeerVerifyPrefs, seen.schemes)
 		}
 	}
+	if err := s.expectForm(state); err != nil {
+		return err
+	}
 	if s.expectPeerCertFile != "" {
 		return sameChain(state.PeerCertificates, s.expectPeerCertFile)
+	}
+	return nil
+}
+
+// expectForm checks in which form the peer showed who it is.
+func (s *settings) expectForm(state *tlsconn.ConnectionState) error {
+	form := tlsconn.CertificateX509
+	if state.PeerRawPublicKey != nil {
+		form = tlsconn.CertificateRawPublicKey
+	}
+	switch want := s.expectPeerType; {
+	case want != nil && tlsconn.CertificateType(*want) != form:
+		return fmt.Errorf("expected a peer of certificate type %v, got %v", tlsconn.CertificateType(*want), form)
+	case s.expectPeerKey != nil:
+		return s.knowKey(state.PeerRawPublicKey)
 	}
 	return nil
 }

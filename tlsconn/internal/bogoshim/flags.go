@@ -102,6 +102,11 @@ func addCredential(s *settings, _ string) error {
 	return nil
 }
 
+func addRawKey(s *settings, _ string) error {
+	s.credentials = append(s.credentials, credential{rawKey: true})
+	return nil
+}
+
 // parse reads the arguments. Prefixes say which connections a flag is for.
 func parse(args []string) (*settingsSet, error) {
 	sets := &settingsSet{newSettings(), newSettings(), newSettings()}

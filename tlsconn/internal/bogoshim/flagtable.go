@@ -50,6 +50,7 @@ var flags = map[string]flag{
 	"-signed-cert-timestamps":     timestamps(func(s *settings) *[][]byte { return &s.current().scts }),
 	"-must-match-issuer":          on(func(s *settings) *bool { return &s.current().issuerBound }),
 	"-new-x509-credential":        {set: addCredential},
+	"-new-rpk-credential":         {set: addRawKey},
 	"-expect-selected-credential": optionalNumber(func(s *settings) **int { return &s.expectSelectedCredential }),
 
 	"-trust-cert":                     text(func(s *settings) *string { return &s.trustCert }),
@@ -61,6 +62,10 @@ var flags = map[string]flag{
 	"-reverify-on-resume":             on(func(s *settings) *bool { return &s.reverify }),
 	"-verify-prefs":                   list(func(s *settings) *[]uint16 { return &s.verifyPrefs }),
 	"-use-client-ca-list":             names(func(s *settings) *[][]byte { return &s.clientCAs }),
+	"-available-client-cert-types":    list(func(s *settings) *[]uint16 { return &s.availableTypes }),
+	"-accepted-peer-cert-types":       list(func(s *settings) *[]uint16 { return &s.acceptedTypes }),
+	"-expect-peer-certificate-type":   optionalNumber(func(s *settings) **int { return &s.expectPeerType }),
+	"-expect-peer-rpk-sha256":         octets(func(s *settings) *[]byte { return &s.expectPeerKey }),
 	"-expect-client-ca-list":          names(func(s *settings) *[][]byte { return &s.expectClientCAs }),
 
 	"-ticket-key":             octets(func(s *settings) *[]byte { return &s.ticketKey }),

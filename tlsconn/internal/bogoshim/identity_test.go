@@ -22,6 +22,7 @@ func TestFirstCredentialThatFitsIsChosen(t *testing.T) {
 	useless := tlsCredential{}
 	pkcs1 := []tls.SignatureScheme{tls.PKCS1WithSHA256}
 	old := tlsCredential{schemes12: pkcs1}
+	raw := tlsCredential{schemes: p256, rawKey: true}
 	tests := []struct {
 		name    string
 		version uint16
@@ -38,11 +39,13 @@ func TestFirstCredentialThatFitsIsChosen(t *testing.T) {
 		{"bound to an issuer that is not named", tls.VersionTLS13, identity{bound}, p256, -1, errNoIssuer},
 		{"a key that can sign in TLS 1.2 alone, in TLS 1.3", tls.VersionTLS13, identity{old}, pkcs1, -1, errNoCommonScheme},
 		{"a key that can sign in TLS 1.2 alone", tls.VersionTLS12, identity{one, old}, pkcs1, 1, nil},
+		{"a raw public key where a certificate is due", tls.VersionTLS13, identity{raw}, p256, -1, errNoForm},
+		{"the certificate behind it", tls.VersionTLS13, identity{raw, one}, p256, 1, nil},
 		{"the one behind it", tls.VersionTLS13, identity{bound, one}, p256, 1, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := tt.id.choose(tt.version, tt.schemes, nil)
+			got, err := tt.id.choose(tlsconn.CertificateX509, tt.version, tt.schemes, nil)
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("error %v, want %v", err, tt.err)
 			}

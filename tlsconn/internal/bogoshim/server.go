@@ -60,6 +60,18 @@ func (x *connection) plainServerConfig() *tlsconn.Config {
 		config.ClientAuth = tls.RequireAnyClientCert
 	}
 	config.ClientCANames = s.clientCAs
+	if config.ClientCertificateTypes = withRawKeys(s.acceptedTypes); config.ClientCertificateTypes != nil {
+		config.VerifyRawPublicKey = func(peer *tlsconn.Peer, c *tlsconn.Completion[struct{}]) {
+			result := func() (struct{}, error) { return struct{}{}, x.verify(peer) }
+			if s.customVerify {
+				answer(&x.pending, askVerdict, c, result)
+			} else if _, err := result(); err != nil {
+				c.Fail(err)
+			} else {
+				c.Complete(struct{}{})
+			}
+		}
+	}
 	config.Tickets = &tickets{key: x.process.ticketKey, skip: s.skipTicket, pending: &x.pending}
 	config.SessionTicketsDisabled = s.noTicket
 	return config
@@ -116,7 +128,7 @@ func (x *connection) chooseCertificate(id identity) func(*tlsconn.ClientHello, *
 				return nil, errors.New("the certificate callback fails")
 			}
 			if s.async && !s.inspect || !id.usable() {
-				return id.choose(s.version(hello), hello.SignatureSchemes, nil)
+				return id.choose(tlsconn.CertificateX509, s.version(hello), hello.SignatureSchemes, nil)
 			}
 			return nil, nil
 		})

@@ -53,6 +53,9 @@ type settings struct {
 	verifyPrefs                             []uint16
 	clientCAs                               [][]byte
 
+	// The certificate types that a client can show, and those that are taken of the peer.
+	availableTypes, acceptedTypes []uint16
+
 	// Sessions.
 	ticketKey            []byte
 	noTicket, skipTicket bool
@@ -83,6 +86,8 @@ type settings struct {
 	expectPeerVerifyPrefs                           []uint16
 	expectPeerCertFile                              string
 	expectNoPeerCert                                bool
+	expectPeerType                                  *int
+	expectPeerKey                                   []byte
 	expectSelectedCredential                        *int
 	expectClientCAs                                 [][]byte
 	expectCertificateTypes                          []byte

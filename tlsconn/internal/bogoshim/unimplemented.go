@@ -21,6 +21,8 @@ func (sets *settingsSet) unimplemented() error {
 		case s.server && slices.Contains(s.verifyPrefs, uint16(pkcs1Legacy)),
 			!s.server && slices.Contains(s.credential.signingPrefs, uint16(pkcs1Legacy)):
 			return unimplemented("RSA PKCS #1 v1.5 signatures of clients")
+		case !s.server && withRawKeys(s.acceptedTypes) != nil, s.server && slices.ContainsFunc(s.credentials, func(c credential) bool { return c.rawKey }):
+			return unimplemented("raw public keys of servers")
 		}
 	}
 	return nil

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -37,12 +39,15 @@ func (x *connection) verify(peer *tlsconn.Peer) error {
 	err := errors.New("the test wants it to fail")
 	if !s.verifyFail {
 		err = nil
-		if s.verifyPeer && s.trustCert != "" {
+		switch {
+		case peer.RawPublicKey != nil:
+			err = s.knowKey(peer.RawPublicKey)
+		case s.verifyPeer && s.trustCert != "":
 			err = verifyChain(peer.Certificates, s.trustCert)
 		}
 	}
 	seen.verifyFailed = err != nil
-	if err == nil || !s.verifyPeer {
+	if err == nil || !s.verifyPeer && peer.RawPublicKey == nil {
 		return nil
 	}
 	alert := tlsconn.AlertHandshakeFailure
@@ -79,6 +84,18 @@ func verifyChain(chain []*x509.Certificate, file string) error {
 	}
 	_, err = chain[0].Verify(opts)
 	return err
+}
+
+// knowKey compares a raw public key with the one that the test expects.
+func (s *settings) knowKey(key crypto.PublicKey) error {
+	spki, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(spki); s.expectPeerKey != nil && !bytes.Equal(sum[:], s.expectPeerKey) {
+		return fmt.Errorf("expected a raw public key of hash %x, got %x", s.expectPeerKey, sum)
+	}
+	return nil
 }
 
 // sameChain compares what a peer sent with the chain in a file.
