@@ -115,8 +115,13 @@ func (hs *client13) sendClientHello() (State, error) {
 	if config.RequestSCTs {
 		m.Offer(wire.ExtSCT)
 	}
-	// RFC 8449: we take whatever there can be, and may be told to send less.
-	m.RecordSizeLimit = record.MaxPlaintext + 1
+	// RFC 8449 4: we take whatever there can be, and may be told to send less. In TLS 1.2
+	// there is no type to be counted: "an endpoint MUST NOT send a value higher than the
+	// protocol-defined maximum record size".
+	m.RecordSizeLimit = record.MaxPlaintext
+	if p.maxVersion == tls.VersionTLS13 {
+		m.RecordSizeLimit++
+	}
 	hs.c.facts.serverName = string(m.ServerName)
 	if p.maxVersion == tls.VersionTLS13 {
 		if err := hs.makeShares(p.keyShares); err != nil {

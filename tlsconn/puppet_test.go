@@ -45,6 +45,7 @@ type puppet struct {
 	last        []byte // the message said last
 	heard       []byte // the message heard last
 	tail        []byte // put behind the next message, into its record
+	changed     func() // if set, told of the Conn's change_cipher_spec
 	// edit, if set, changes the next message as it is encoded.
 	edit func([]byte) []byte
 
@@ -74,6 +75,9 @@ type puppetKey struct {
 	aead   cipher.AEAD
 	iv     [12]byte
 	seq    uint64
+
+	tls12  bool // records are those of TLS 1.2
+	salted bool // and carry a part of the nonce
 }
 
 // callCounter counts the calls of a transport's methods: what an event loop
@@ -177,6 +181,10 @@ func (p *puppet) record(typ record.Type, content []byte, padding int) {
 		p.plain(typ, content...)
 		return
 	}
+	if p.write.tls12 {
+		p.raw(p.write.sealed12(typ, content))
+		return
+	}
 	inner := append(append(slices.Clone(content), byte(typ)), make([]byte, padding)...)
 	p.raw(p.write.sealed(inner))
 }
@@ -244,10 +252,16 @@ func (p *puppet) nextRecord() (typ record.Type, content []byte, ok bool) {
 	}
 	rec := rest[:record.HeaderLen+h.Length]
 	p.seen += len(rec)
+	if h.Type == record.ChangeCipherSpec && p.changed != nil {
+		p.changed()
+	}
 	if h.Type == record.ChangeCipherSpec || !p.read.on {
 		return h.Type, rec[record.HeaderLen:], true
 	}
 	k := &p.read
+	if k.tls12 {
+		return h.Type, k.opened12(p.t, rec), true
+	}
 	if h.Type != record.ApplicationData {
 		p.t.Fatalf("puppet: the Conn sent %v unprotected: % x", h.Type, rec)
 	}

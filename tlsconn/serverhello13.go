@@ -14,7 +14,10 @@ func (hs *client13) readServerHello(m message) (State, error) {
 		return 0, decodeError(err)
 	}
 	p, _ := hs.c.config.prepare()
-	if sh.SupportedVersion == 0 && hs.retrySuite == nil && !sh.IsHelloRetryRequest() && p.minVersion == tls.VersionTLS12 {
+	is13 := sh.SupportedVersion != 0 || hs.retrySuite != nil || sh.IsHelloRetryRequest()
+	if p.minVersion == tls.VersionTLS12 && !is13 || p.maxVersion == tls.VersionTLS12 {
+		// To who has TLS 1.2 alone, supported_versions is one more extension that was not asked
+		// for (RFC 5246 7.4.1.4).
 		return hs.become12(m, &sh)
 	}
 	suite, err := hs.checkServerHello(&sh)
