@@ -330,7 +330,7 @@ func (p *puppet12) clientFlight() {
 	}
 }
 
-// hearServerEnd takes the server's last flight of a full handshake.
+// hearServerEnd takes the rest of the server's last flight.
 func (p *puppet12) hearServerEnd() {
 	p.t.Helper()
 	if p.sh.Has(wire.ExtSessionTicket) {
@@ -501,7 +501,7 @@ func (p *puppet12) finishResumption() {
 	p.t.Helper()
 	p.expand()
 	if p.role == RoleClient {
-		p.hearFinished()
+		p.hearServerEnd()
 		p.changeCipherSpec()
 		p.finished(nil)
 	} else {
