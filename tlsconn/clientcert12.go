@@ -65,7 +65,7 @@ func (hs *client12) awaitCertificate() (State, error) {
 }
 
 // ofTypes returns those schemes whose keys are of a kind that certificate_types names
-// (RFC 5246 7.4.4, RFC 8422 5.5: Ed25519 counts as ECDSA): what is left is all that the
+// (RFC 5246 7.4.4, RFC 8422 3.1: Ed25519 counts as ECDSA): what is left is all that the
 // server accepts, for our own choice and for a callback's.
 func ofTypes(schemes []uint16, types []byte) []uint16 {
 	return slices.DeleteFunc(schemes, func(s uint16) bool {

@@ -67,7 +67,7 @@ func (hs *server13) checkSecondHello(first *wire.ClientHello) error {
 	if field := changedField(first, m); field != "" {
 		return abort(AlertIllegalParameter, "second client_hello: %s is not that of the first", field)
 	}
-	// "... and optionally removing any PSKs which are incompatible with the server's
+	// "... and (optionally) removing any PSKs which are incompatible with the server's
 	// indicated cipher suite."
 	rest := first.PSKIdentities
 	for i, id := range m.PSKIdentities {
@@ -78,7 +78,7 @@ func (hs *server13) checkSecondHello(first *wire.ClientHello) error {
 		}
 		rest = rest[at+1:]
 	}
-	// RFC 8446 4.2.8: "a list containing a single KeyShareEntry from the indicated group".
+	// RFC 8446 4.1.2: "a list containing a single KeyShareEntry from the indicated group".
 	if len(m.KeyShares) != 1 || m.KeyShares[0].Group != uint16(hs.retryGroup) {
 		return abort(AlertIllegalParameter, "second client_hello: key_share is not the one of group %v that was asked for", hs.retryGroup)
 	}

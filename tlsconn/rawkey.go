@@ -114,7 +114,7 @@ func (hs *parties) settleClientType(hello *wire.ClientHello) error {
 	case len(offered) == 0:
 		offered = []byte{byte(CertificateX509)}
 	case len(offered) == 1 && offered[0] == byte(CertificateX509):
-		// RFC 7250 4.1: with no type but the default one "it MUST omit the entire
+		// RFC 7250 4.1: with no type but the default one "it MUST omit the
 		// client_certificate_type extension".
 		return abort(AlertIllegalParameter, "client_hello: client_certificate_type has X.509 alone")
 	}

@@ -32,8 +32,9 @@ func (hs *server12) awaitTicket() (State, error) {
 	if s == nil {
 		return StateAwaitCertificate, nil
 	}
-	// RFC 7627 5.3: "If the original session used the extension but the new ClientHello does
-	// not contain it, the server MUST abort", and the other way round not resume.
+	// RFC 7627 5.3: "If the original session used the "extended_master_secret" extension but the
+	// new ClientHello does not contain it, the server MUST abort the abbreviated handshake."; the
+	// other way round it is not resumed.
 	if s.extended && !hs.extended {
 		return 0, abort(AlertHandshakeFailure, "client_hello: no extended_master_secret, which the session was made with")
 	}

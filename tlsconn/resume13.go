@@ -94,7 +94,7 @@ func (hs *server13) resume(s *session) (State, error) {
 }
 
 // checkBinder verifies the binder of the identity that was taken. RFC 8446 4.2.11:
-// "the server MUST validate the corresponding binder value. If this value is not
+// "the server MUST validate the corresponding binder value [...]. If this value is not
 // present or does not validate, the server MUST abort the handshake."
 func (hs *server13) checkBinder() error {
 	want := hs.binder(hs.d, hs.offer.binderHash[:hs.d.Size()])

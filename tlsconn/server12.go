@@ -76,11 +76,12 @@ func (hs *server12) checkHello() error {
 	if !slices.Contains(m.CompressionMethods, 0) {
 		return abort(AlertIllegalParameter, "client_hello: compression_methods is without null")
 	}
-	// RFC 8422 5.1.2: "the ECPointFormats extension MUST contain the value 0".
+	// RFC 8422 5.1: "If the Supported Point Formats Extension is indeed sent, it MUST contain the
+	// value 0 (uncompressed)", and 5.1.2: or illegal_parameter.
 	if m.Has(wire.ExtECPointFormats) && !slices.Contains(m.PointFormats, 0) {
 		return abort(AlertIllegalParameter, "client_hello: ec_point_formats is without uncompressed")
 	}
-	// RFC 5746 3.6: empty in an initial handshake, or handshake_failure.
+	// RFC 5746 3.6: empty in an initial handshake, or it ends, as 3.4 says with handshake_failure.
 	if len(m.RenegotiationInfo) > 0 {
 		return abort(AlertHandshakeFailure, "client_hello: renegotiation_info is not empty")
 	}
@@ -128,7 +129,8 @@ func (hs *server12) awaitCertificate() (State, error) {
 	p, _ := hs.c.config.prepare()
 	accepted := knownSchemes(hs.hello.SignatureAlgorithms)
 	if !hs.hello.Has(wire.ExtSignatureAlgorithms) {
-		// RFC 5246 7.4.1.4.1 has SHA-1 stand for none, which nobody signs with any more.
+		// RFC 5246 7.4.1.4.1 has SHA-1 stand for none, with which nobody may sign any more (RFC
+		// 9155), and "Clients MUST include the signature_algorithms extension" (RFC 9155 2).
 		return 0, abort(AlertHandshakeFailure, "client_hello: no signature_algorithms")
 	}
 	if hs.c.facts.group == 0 {

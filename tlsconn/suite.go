@@ -15,7 +15,7 @@ type suite struct {
 	version uint16
 	aead    record.AEAD
 	hash    crypto.Hash
-	// rsa: of TLS 1.2, the server's key is RSA; else ECDSA or Ed25519 (RFC 8422 5.10).
+	// rsa: of TLS 1.2, the server's key is RSA; else ECDSA or Ed25519 (RFC 8422 2.1, 2.2).
 	rsa bool
 }
 

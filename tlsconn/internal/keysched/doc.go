@@ -26,7 +26,10 @@
 //
 // Lengths are the program's own, never the peer's: a label too long or an output longer than HKDF
 // can make is a programmer's error and panics. The one place where an application chooses them is
-// the exporter; whoever offers it checks them against [MaxLabel] and [Deriver.MaxOutput] first.
+// the exporter; whoever offers it checks them first, against [MaxLabel] and [Deriver.MaxOutput] in TLS
+// 1.3 and against [MaxContext12] in TLS 1.2.
 //
-// tls13.go is the schedule of RFC 8446 section 7; that of TLS 1.2 belongs beside it.
+// hkdf.go and tls13.go are the schedule of RFC 8446 section 7. tls12.go is that of TLS 1.2: the PRF of
+// RFC 5246 section 5 over the same HMAC, master secrets of both kinds (section 8.1, RFC 7627), key
+// block, Finished and the exporter of RFC 5705. The two share nothing but HMAC over the Deriver's hash.
 package keysched

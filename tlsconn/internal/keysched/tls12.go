@@ -97,7 +97,7 @@ func (d *Deriver) WriteKeys(client, server, master *Secret, r *Randoms, keyLen, 
 	if keyLen < 0 || ivLen < 0 || keyLen+ivLen > len(client) {
 		panic(fmt.Sprintf("keysched: no secret holds a key of %d bytes and an IV of %d", keyLen, ivLen))
 	}
-	// The key_block: "client_write_key, server_write_key, client_write_IV, server_write_IV"; AEADs have
+	// The key_block: client_write_key, server_write_key, client_write_IV, server_write_IV; AEADs have
 	// no MAC keys. Its seed, unlike all others, has the server's random first.
 	var block [2 * len(Secret{})]byte
 	d.PRF(block[:2*(keyLen+ivLen)], master[:], "key expansion", r.Server[:], r.Client[:])

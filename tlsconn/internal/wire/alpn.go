@@ -1,7 +1,7 @@
 package wire
 
-// The ProtocolNameList of RFC 7301 section 3.1: "opaque ProtocolName<1..2^8-1>;
-// ProtocolName protocol_name_list<2..2^16-1>".
+// The ProtocolNameList of RFC 7301 section 3.1: "opaque ProtocolName<1..2^8-1>",
+// and in it "ProtocolName protocol_name_list<2..2^16-1>".
 
 // protocols appends the names that a client offers to dst.
 func (r *reader) protocols(dst [][]byte) [][]byte {

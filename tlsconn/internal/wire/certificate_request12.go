@@ -1,7 +1,7 @@
 package wire
 
 // The ClientCertificateTypes of keys that sign (RFC 5246 section 7.4.4, RFC
-// 8422 section 5.5). An EdDSA key counts as ecdsa_sign.
+// 8422 section 5.5). An EdDSA key counts as ecdsa_sign (section 3.1).
 const (
 	ClientCertificateRSASign   = 1
 	ClientCertificateECDSASign = 64

@@ -11,8 +11,8 @@ type Error struct {
 	Field string
 	// Reason is a constant phrase: "truncated", "trailing bytes".
 	Reason string
-	// Illegal tells the alert: illegal_parameter for what "conforms to the
-	// formal protocol syntax but is otherwise incorrect", decode_error for the
+	// Illegal tells the alert: illegal_parameter for "errors which conform to the
+	// formal protocol syntax but are otherwise incorrect", decode_error for the
 	// rest (RFC 8446 section 6.2).
 	Illegal bool
 }

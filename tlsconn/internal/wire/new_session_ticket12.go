@@ -1,7 +1,7 @@
 package wire
 
 // NewSessionTicket12 is the new_session_ticket message of TLS 1.2 (RFC 5077
-// section 3.3), which comes before the server's Finished and belongs to the transcript.
+// section 3.3), which comes before the server's ChangeCipherSpec and belongs to the transcript.
 type NewSessionTicket12 struct {
 	// LifetimeHint is in seconds; 0 leaves the lifetime to the client.
 	LifetimeHint uint32

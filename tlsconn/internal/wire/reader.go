@@ -9,8 +9,8 @@ const (
 	max24 = 1<<24 - 1
 )
 
-// prefixLen is the number of bytes of a vector's length: "precisely as many
-// bytes as required to hold the vector's specified maximum (ceiling) length"
+// prefixLen is the number of bytes of a vector's length: "as many bytes as
+// required to hold the vector's specified maximum (ceiling) length"
 // (RFC 8446 section 3.4).
 func prefixLen(ceiling int) int {
 	switch {

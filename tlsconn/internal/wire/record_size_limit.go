@@ -1,9 +1,10 @@
 package wire
 
 // minRecordSizeLimit is the floor of record_size_limit: "Endpoints MUST NOT
-// send a value lower than 64", and "an endpoint MUST treat receipt of a smaller
-// value as a fatal error and generate an illegal_parameter alert" (RFC 8449
-// section 4). It makes a field of zero mean an absent extension.
+// send a "record_size_limit" extension with a value smaller than 64. An endpoint
+// MUST treat receipt of a smaller value as a fatal error and generate an
+// "illegal_parameter" alert." (RFC 8449 section 4). It makes a field of zero mean
+// an absent extension.
 const minRecordSizeLimit = 64
 
 const reasonRecordSizeLimit = "less than 64"

@@ -1,7 +1,8 @@
 package wire
 
 // curveTypeNamed is the ECCurveType named_curve, the one that RFC 8422 section
-// 5.4 left in use: "explicit_prime" and "explicit_char2" are deprecated.
+// 5.4 left in use: 1 and 2, which were explicit_prime and explicit_char2 (RFC 4492
+// section 5.4), are "deprecated".
 const curveTypeNamed = 3
 
 const reasonCurveType = "not named_curve"
@@ -24,8 +25,8 @@ type ServerKeyExchange struct {
 
 // AppendParams appends the ServerECDHParams to b, or nothing when they cannot
 // be encoded. Group and Point have to be set. The signature covers
-// "ClientHello.random + ServerHello.random + params" (RFC 8422 section 5.4),
-// for the one who signs and the one who verifies alike: a named curve and a
+// "ClientHello.random + ServerHello.random + ServerKeyExchange.params" (RFC 8422
+// section 5.4), for the one who signs and the one who verifies alike: a named curve and a
 // point have a single encoding, so these are the bytes that were decoded.
 func (m *ServerKeyExchange) AppendParams(b []byte) []byte {
 	w := writer{at: position{message: TypeServerKeyExchange}, b: b}
