@@ -131,6 +131,9 @@ func (hs *client13) sendClientHello() (State, error) {
 			m.PSKModes = []byte{pskModeDHE} // also without a session: it asks for tickets
 		}
 	}
+	if config.Grease {
+		hs.grease()
+	}
 	// The transcript's hash is known with the ServerHello only.
 	var err error
 	if hs.helloRaw, err = hs.encodeHello(); err != nil {

@@ -136,6 +136,13 @@ type Config struct {
 	// about the failure.
 	FallbackSCSV bool
 
+	// Grease makes each ClientHello of a client look different, as Chrome's do: with values
+	// that are reserved for nobody among suites, groups, key shares, versions, signature
+	// schemes and extensions (RFC 8701), and with the extensions in random order. Servers,
+	// and what is between, that cannot stand what they do not know are noticed then before
+	// something new comes, and fail, which is why this has to be asked for.
+	Grease bool
+
 	// MaxFragment bounds the plaintext bytes of the records that we send, as a peer's
 	// record_size_limit does (RFC 8449). Zero means 16384, the most there can be; less than
 	// 63 or more than 16384 is refused.

@@ -165,7 +165,7 @@ func (hs *server13) sendTickets() error {
 			AgeAdd:   s.ageAdd,
 			Nonce:    nonce,
 			Ticket:   ticket,
-			Grease:   greaseExtension(randomUint32()),
+			Grease:   wire.ExtensionType(greaseValue()),
 		}
 		messages = t.Append(messages)
 	}
@@ -204,11 +204,4 @@ func randomUint32() uint32 {
 	var b [4]byte
 	rand.Read(b[:]) // never fails: it ends the program rather
 	return binary.BigEndian.Uint32(b[:])
-}
-
-// greaseExtension returns one of the 16 extension types that RFC 8701 2 reserves for nobody:
-// 0x0a0a, 0x1a1a and so on.
-func greaseExtension(random uint32) wire.ExtensionType {
-	b := uint16(random<<4)&0xf0 | 0x0a
-	return wire.ExtensionType(b<<8 | b)
 }

@@ -197,7 +197,8 @@ func (hs *client13) retry(m message, hrr *wire.ServerHello, suite *suite) (State
 	if hrr.Has(wire.ExtKeyShare) {
 		group := hrr.SelectedGroup
 		// RFC 8446 4.2.8: one of our groups, and not one whose share we have sent.
-		if !slices.Contains(hello.SupportedGroups, group) {
+		p, _ := hs.c.config.prepare()
+		if !slices.Contains(p.groups, tls.CurveID(group)) {
 			return 0, abort(AlertIllegalParameter, "hello_retry_request: group %#04x was not offered", group)
 		}
 		for _, s := range hello.KeyShares {

@@ -20,6 +20,7 @@ func (x *connection) clientConfig(id identity) (*tlsconn.Config, error) {
 	config.KeyShares = s.shares()
 	config.AllowMissingRenegotiationInfo = !s.noLegacyServer // the runner's default
 	config.RequestOCSP, config.RequestSCTs = s.requestOCSP, s.requestSCTs
+	config.Grease = s.grease
 	if !s.noTicket { // a client that does not resume does not ask for tickets either
 		config.Sessions, config.SessionKey = &x.sessions, sessionName
 	}

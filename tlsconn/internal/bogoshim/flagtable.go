@@ -34,6 +34,8 @@ var flags = map[string]flag{
 	"-reject-alpn":                   on(func(s *settings) *bool { return &s.rejectALPN }),
 	"-allow-unknown-alpn-protos":     on(func(s *settings) *bool { return &s.allowUnknownALPN }),
 	"-fallback-scsv":                 on(func(s *settings) *bool { return &s.fallbackSCSV }),
+	"-enable-grease":                 on(func(s *settings) *bool { return &s.grease }),
+	"-permute-extensions":            on(func(s *settings) *bool { return &s.grease }),
 	"-no-legacy-server-connect":      on(func(s *settings) *bool { return &s.noLegacyServer }),
 	"-max-send-fragment":             number(func(s *settings) *int { return &s.maxFragment }),
 	"-max-cert-list":                 number(func(s *settings) *int { return &s.maxCertList }),

@@ -40,7 +40,7 @@ type settings struct {
 	maxFragment, maxCertList           int
 	fallbackSCSV, noLegacyServer       bool
 	inspect, failInspection, failCert  bool
-	requestOCSP, requestSCTs           bool
+	requestOCSP, requestSCTs, grease   bool // grease: two options of BoringSSL's
 
 	// Whom to be: a credential of its own, and a list that is tried before it.
 	credential  credential

@@ -1,6 +1,9 @@
 package wire
 
-import "slices"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // ClientHello is the message of RFC 8446 section 4.1.2, with the extensions
 // that TLS 1.2 negotiation needs. Every []byte aliases what was decoded.
@@ -17,6 +20,8 @@ type ClientHello struct {
 	// included. Append does not look at it: see Offer.
 	Extensions []ExtensionType
 	present    extensionSet
+	order      []ExtensionType // of the extensions, if not clientHelloOrder
+	unknown    ExtensionType   // among order
 
 	// ServerName is the host_name of server_name, as sent: not a valid DNS
 	// name for certain, but without NUL.
@@ -83,6 +88,24 @@ func (m *ClientHello) Has(t ExtensionType) bool {
 // renegotiation_info and key_share when empty. Types that Append does not
 // know, such as padding, it does not write.
 func (m *ClientHello) Offer(t ExtensionType) { m.present.add(t) }
+
+// Permute makes Append write the extensions in an order that seed gives, with one more
+// among them that has no content: unknown, which is to be of a type reserved for nobody
+// (RFC 8701 section 2), and which the message does not have as far as Has is asked. The
+// order stays if fields change. pre_shared_key stays the last (RFC 8446 section 4.2.11),
+// and, as in the usual order, none that is empty comes last.
+func (m *ClientHello) Permute(seed [32]byte, unknown ExtensionType) {
+	last := len(clientHelloOrder) - 1
+	m.unknown, m.order = unknown, append([]ExtensionType{unknown}, clientHelloOrder[:last]...)
+	rand.New(rand.NewChaCha8(seed)).Shuffle(len(m.order), func(i, j int) {
+		m.order[i], m.order[j] = m.order[j], m.order[i]
+	})
+	if i := slices.IndexFunc(m.order, m.holds); i >= 0 {
+		m.order = append(m.order, m.order[i])
+		m.order = slices.Delete(m.order, i, i+1)
+	}
+	m.order = append(m.order, clientHelloOrder[last])
+}
 
 // holds reports whether the field of an extension has content.
 func (m *ClientHello) holds(t ExtensionType) bool {
@@ -240,8 +263,12 @@ func (m *ClientHello) encode(b []byte) ([]byte, error) {
 	w.uint16s("cipher_suites", m.CipherSuites, 2, max16-1)
 	w.opaque("legacy_compression_methods", m.CompressionMethods, 1, max8)
 	block := w.open(max16)
-	for _, t := range clientHelloOrder {
-		if m.Has(t) {
+	order := m.order
+	if order == nil {
+		order = clientHelloOrder[:]
+	}
+	for _, t := range order {
+		if m.Has(t) || m.order != nil && t == m.unknown {
 			ext := w.beginExtension(t)
 			m.encodeExtension(t, &w)
 			w.endExtension(ext)
