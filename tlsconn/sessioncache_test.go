@@ -55,22 +55,35 @@ func play(t *testing.T, m *MemorySessions, lines ...string) {
 // checkCache checks what always holds.
 func checkCache(t *testing.T, m *MemorySessions) {
 	t.Helper()
-	bytes, keys := 0, 0
-	for of := m.all.next; of != &m.all; of = of.next {
-		keys++
-		if m.keys[of.key] != of || of.next.prev != of || len(of.sessions) == 0 || len(of.sessions) > maxCachedPerKey {
-			t.Fatalf("key %q with %d sessions is not well", of.key, len(of.sessions))
+	for _, e := range checkLRU(t, &m.lru) {
+		bytes := 0
+		for _, s := range e.value {
+			bytes += cachedSize(e.key, s)
 		}
-		for _, s := range of.sessions {
-			bytes += cachedSize(of.key, s)
+		if len(e.value) == 0 || len(e.value) > maxCachedPerKey || bytes != e.size {
+			t.Fatalf("key %q with %d sessions of %d bytes is not well", e.key, len(e.value), bytes)
 		}
 	}
-	if keys != len(m.keys) || keys > m.limit.keys {
-		t.Fatalf("%d keys in the ring, %d in the map, %d at most", keys, len(m.keys), m.limit.keys)
+}
+
+// checkLRU checks what always holds, and returns the entries.
+func checkLRU[V any](t *testing.T, m *lru[V]) (entries []*lruEntry[V]) {
+	t.Helper()
+	bytes := 0
+	for e := m.all.next; e != &m.all; e = e.next {
+		if m.keys[e.key] != e || e.next.prev != e {
+			t.Fatalf("key %q is not well", e.key)
+		}
+		bytes += e.size
+		entries = append(entries, e)
+	}
+	if n := len(entries); n != len(m.keys) || n > m.limit.keys {
+		t.Fatalf("%d keys in the ring, %d in the map, %d at most", n, len(m.keys), m.limit.keys)
 	}
 	if bytes != m.bytes || bytes > m.limit.bytes {
 		t.Fatalf("%d bytes, %d counted, %d at most", bytes, m.bytes, m.limit.bytes)
 	}
+	return entries
 }
 
 func TestSessionCaches(t *testing.T) {
@@ -106,8 +119,8 @@ func TestTheCapacityOfASessionCache(t *testing.T) {
 		{math.MaxInt, math.MaxInt, math.MaxInt - math.MaxInt%(32<<10)}, // no overflow
 	} {
 		m := NewSessionCache(c.capacity)
-		if m.limit.keys != c.keys || m.limit.bytes != c.bytes {
-			t.Errorf("%d: %+v", c.capacity, m.limit)
+		if m.lru.limit.keys != c.keys || m.lru.limit.bytes != c.bytes {
+			t.Errorf("%d: %+v", c.capacity, m.lru.limit)
 		}
 		play(t, m, "put a 1", "get a 1")
 	}
@@ -136,9 +149,9 @@ func TestASessionCacheIsBoundedInBytes(t *testing.T) {
 	}
 	play(t, m, "put a 1")
 	m.PutSession("a", large("2", 200<<10)) // more than there is in all
-	play(t, m, "get a 1", "get a -")
-	if m.bytes != 0 || len(m.keys) != 0 || m.all.next != &m.all {
-		t.Errorf("%d bytes, %d keys left", m.bytes, len(m.keys))
+	play(t, m, "get a 1", "get a -", "get small18 small", "get small17 small")
+	if m.lru.bytes != 0 || len(m.lru.keys) != 0 || m.lru.all.next != &m.lru.all {
+		t.Errorf("%d bytes, %d keys left", m.lru.bytes, len(m.lru.keys))
 	}
 }
 
@@ -154,11 +167,11 @@ func TestRandomKeysKeepASessionCacheFlat(t *testing.T) {
 	highest := 0
 	for i := range 10_000 {
 		m.PutSession(fmt.Sprint("key", i), cached("ticket"))
-		highest = max(highest, m.bytes)
+		highest = max(highest, m.lru.bytes)
 	}
 	checkCache(t, m)
-	if len(m.keys) != 8 || highest > 9*cachedSize("key9999", cached("ticket")) {
-		t.Errorf("%d keys, %d bytes at the highest", len(m.keys), highest)
+	if len(m.lru.keys) != 8 || highest > 9*cachedSize("key9999", cached("ticket")) {
+		t.Errorf("%d keys, %d bytes at the highest", len(m.lru.keys), highest)
 	}
 }
 
