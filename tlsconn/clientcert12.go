@@ -108,7 +108,7 @@ func (hs *client12) readNewSessionTicket(m message) (State, error) {
 
 // finish leaves the session with Config.Sessions, and the rest with the connection.
 func (hs *client12) finish() {
-	hs.complete()
+	hs.complete(nil)
 	if !hs.c.keepsSessions() {
 		return
 	}

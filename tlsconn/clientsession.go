@@ -16,21 +16,9 @@ func (c *Conn) keepsSessions() bool {
 // life.
 func (hs *parties) newSession() session {
 	p, _ := hs.c.config.prepare()
-	f := &hs.c.facts
-	s := session{
-		version:       f.suite.version,
-		suite:         f.suite.id,
-		authenticated: p.now(),
-		serverName:    f.serverName,
-		protocol:      f.protocol,
-		scope:         p.clientScope,
-		chain:         hs.chain,
-		ocsp:          hs.peer.OCSPResponse,
-		scts:          hs.peer.SignedCertificateTimestamps,
-	}
-	if hs.session != nil {
-		s.authenticated = hs.session.authenticated
-	}
+	s := hs.agreed()
+	s.scope = p.clientScope
+	s.ocsp, s.scts = hs.peer.OCSPResponse, hs.peer.SignedCertificateTimestamps
 	return s
 }
 

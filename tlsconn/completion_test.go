@@ -35,6 +35,12 @@ var halts = []halt{
 	{"server's ticket", RoleServer, OpTicket, AlertInternalError, true, func(s *scene) {
 		s.server.Tickets = &lateTickets{s.server.Tickets, s.ops}
 	}},
+	{"server's session", RoleServer, OpSession, AlertInternalError, true, func(s *scene) {
+		if s.server.ServerSessions == nil {
+			s.named()
+		}
+		s.server.ServerSessions = &lateStore{s.server.ServerSessions, s.ops}
+	}},
 	{"verification of the client", RoleServer, OpVerify, AlertBadCertificate, false, func(s *scene) {
 		s.require()
 		s.client.Certificates = []tls.Certificate{s.cast.client}
@@ -59,6 +65,9 @@ var halts = []halt{
 	}},
 }
 
+// looksUp tells whether it is a server's look-up of a session id, which is of TLS 1.2 only.
+func (h *halt) looksUp() bool { return h.role == RoleServer && h.op == OpSession }
+
 func haltNamed(name string) *halt {
 	return &halts[slices.IndexFunc(halts, func(h halt) bool { return h.name == name })]
 }
@@ -79,6 +88,9 @@ func (h *halt) reach(t *testing.T, cast *cast, version uint16) *halted {
 	s := newScene(cast)
 	s.only(version)
 	s.remember()
+	if h.looksUp() {
+		s.named()
+	}
 	if h.resumed {
 		p := s.open(t, 1)
 		p.handshake()
@@ -111,6 +123,9 @@ func forEachHalt(t *testing.T, test func(*testing.T, *halt, *halted)) {
 	cast := newCast(t)
 	for i := range halts {
 		for _, version := range bothVersions {
+			if halts[i].looksUp() && version != tls.VersionTLS12 {
+				continue
+			}
 			t.Run(tls.VersionName(version)+", "+halts[i].name, func(t *testing.T) { test(t, &halts[i], halts[i].reach(t, cast, version)) })
 		}
 	}
@@ -296,7 +311,7 @@ func TestFailuresOfOperations(t *testing.T) {
 				}
 				w.wantEnd(nil)
 				w.wantOver(1)
-				if h.op == OpSession {
+				if h.op == OpSession && h.role == RoleClient {
 					return // the server does not even know of a client
 				}
 				if h.role == RoleServer {

@@ -175,18 +175,30 @@ type Config struct {
 	// SessionTicketsDisabled makes a server neither issue tickets nor accept them.
 	SessionTicketsDisabled bool
 
-	// TicketCount is the number of tickets that a server issues after a handshake. Zero
-	// means one; more than 8 is refused.
+	// ServerSessions, if not nil, keeps a server's sessions of TLS 1.2 for clients that know
+	// no tickets, or all if those are disabled: such a client is given a session id, and
+	// resumes with it. Nil means that there are no ids. TLS 1.3 has tickets only. Share it
+	// between a Config and the one that replaces it.
+	ServerSessions SessionStore
+
+	// TicketCount is the number of tickets that a server issues after a handshake of TLS 1.3.
+	// Zero means one; more than 8 is refused. TLS 1.2 has one.
 	TicketCount int
 
-	// TicketLifetime is how long a server's ticket may be used. Zero means a day; more
-	// than the seven days of RFC 8446 4.6.1 is refused.
+	// TicketLifetime is how long a server's ticket, or session in ServerSessions, may be used.
+	// Zero means a day; more than the seven days of RFC 8446 4.6.1 is refused.
+	//
+	// Who resumes with a ticket gets a new one: under the key of today, and not to be told
+	// by the old one that was seen on the wire (RFC 8446 C.4). In TLS 1.3 that prolongs the
+	// session, for up to seven days after the full handshake. In TLS 1.2, whose resumption
+	// has no key exchange of its own, it does not: as in crypto/tls and OpenSSL all tickets of
+	// a session end TicketLifetime after the full handshake (RFC 5246 F.1.4).
 	TicketLifetime time.Duration
 
-	// SessionScope is what tickets are bound to beside the server_name, the application
-	// protocol and ClientAuth: a ticket is good only where SessionScope is the same.
-	// Servers that share ticket keys and differ in whom they let in, or as whom they
-	// speak, differ here.
+	// SessionScope is what tickets and sessions are bound to beside the server_name, the
+	// application protocol and ClientAuth: they are good only where SessionScope is the same.
+	// Servers that share ticket keys or ServerSessions and differ in whom they let in, or
+	// as whom they speak, differ here.
 	SessionScope string
 
 	// NextProtos are the application protocols (RFC 7301), most preferred first. A

@@ -54,8 +54,8 @@ type Conn struct {
 	polled    bool // the transport has said ErrWouldBlock, so it does not block
 	closed    bool
 	facts     facts
-	exporter  keysched.Secret   // of TLS 1.2 the master secret, which goes with
-	randoms   *keysched.Randoms // these; nil in TLS 1.3
+	exporter  keysched.Secret // of TLS 1.2 the master secret, which goes with
+	kept12    *kept12         // this; nil in TLS 1.3
 }
 
 // inbound is the receiving half.
@@ -230,6 +230,7 @@ func (c *Conn) fail(err error) error {
 		c.queueAlert(local.Alert)
 		err = local
 	}
+	c.forgetSession()
 	c.end(err)
 	return c.err
 }

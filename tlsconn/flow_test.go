@@ -76,7 +76,7 @@ func newCast(t testing.TB) *cast {
 }
 
 // flows are all of them.
-var flows = slices.Concat(plainFlows, authFlows, resumptionFlows, operationFlows, tls12Flows, rawKeyFlows)
+var flows = slices.Concat(plainFlows, authFlows, resumptionFlows, operationFlows, tls12Flows, sessionIDFlows, rawKeyFlows)
 
 // plainFlows need nothing but a server's certificate.
 var plainFlows = []flow{

@@ -313,18 +313,17 @@ func TestFlowsOfTLS12(t *testing.T) {
 }
 
 // The order in which the operations come is part of the contract, as in TLS 1.3; a ticket
-// is made of TLS 1.2 before the handshake is over, and there is no new one for a
-// resumption.
+// of TLS 1.2 is made before the handshake is over.
 func TestOrderOfOperationsOfTLS12(t *testing.T) {
 	cast := newCast(t)
 	for name, asked := range map[string]string{
 		"every operation of a server suspends": "inspect choose serverSign offload judgeClient seal" +
-			" inspect ticket offload judgeClient",
+			" inspect ticket offload judgeClient seal",
 		"every operation of a client suspends": "session offload judgeServer chooseClient clientSign put" +
 			" session offload judgeServer put",
 		"every operation of both sides suspends": "session inspect choose serverSign" +
 			" offload judgeServer chooseClient clientSign offload judgeClient seal put" +
-			" session inspect ticket offload judgeClient offload judgeServer put",
+			" session inspect ticket offload judgeClient seal offload judgeServer put",
 	} {
 		o := flowNamed(t, "TLS 1.2: "+name).run(t, cast, func(*pair) {})
 		if o.asked != asked || o.result != "<nil>" {

@@ -165,6 +165,23 @@ func (l *lateTickets) SealTicket(state []byte) ([]byte, error) {
 	return l.TicketProtector.SealTicket(state)
 }
 
+// lateStore is a SessionStore that finds later.
+type lateStore struct {
+	SessionStore
+	ops *operations
+}
+
+// GetSession implements SessionStore.
+func (l *lateStore) GetSession(id []byte, answer *Completion[[]byte]) {
+	park(l.ops, "lookUp", answer, func() { l.SessionStore.GetSession(id, answer) })
+}
+
+// PutSession implements SessionStore.
+func (l *lateStore) PutSession(id, state []byte) {
+	l.ops.note("store")
+	l.SessionStore.PutSession(id, state)
+}
+
 // lateSessions is a SessionCache that finds later.
 type lateSessions struct {
 	SessionCache

@@ -19,7 +19,8 @@ const (
 	OpSign
 	// OpTicket is the opening of a ticket by a server, Config.Tickets.
 	OpTicket
-	// OpSession is the look-up of a session by a client, Config.Sessions.
+	// OpSession is the look-up of a session: by a client in Config.Sessions, by a server in
+	// Config.ServerSessions.
 	OpSession
 	// OpVerify is the verification of the peer's certificate chain.
 	OpVerify

@@ -41,43 +41,22 @@ func (hs *server13) offersDHE() bool { return slices.Contains(hs.hello.PSKModes,
 func (hs *server13) awaitTicket() (State, error) {
 	o := &hs.offer
 	for ; o.identity < min(len(hs.hello.PSKIdentities), maxIdentities); o.identity++ {
-		if o.opening == nil {
-			p, _ := hs.c.config.prepare()
-			ticket := slices.Clone(hs.hello.PSKIdentities[o.identity].Identity)
-			var err error
-			o.opening, err = ask(&hs.handshake, OpTicket, func(c *Completion[[]byte]) { p.tickets.OpenTicket(ticket, c) })
-			if err != nil {
-				return 0, err
-			}
+		state, ok, err := hs.openTicket(&o.opening, hs.hello.PSKIdentities[o.identity].Identity)
+		if !ok || err != nil {
+			return StateAwaitTicket, err
 		}
-		state, ok, err := o.opening.take(&hs.handshake)
-		switch {
-		case !ok:
-			return StateAwaitTicket, nil
-		case err != nil:
-			return 0, failed(err, AlertInternalError, "ticket")
-		}
-		o.opening = nil
-		if s := hs.usable(state); s != nil {
+		if s := hs.c.sessionOf(state, hs.fits); s != nil {
 			return hs.resume(s)
 		}
 	}
 	return hs.decided()
 }
 
-// usable returns the session of a ticket if it may be resumed here and now.
-func (hs *server13) usable(state []byte) *session {
-	s := hs.c.sessionOf(state)
-	if s == nil {
-		return nil
-	}
+// fits tells whether a session can continue with the suite that was selected.
+func (hs *server13) fits(s *session) bool {
 	suite := suiteByID(s.suite)
-	if s.version != tls.VersionTLS13 || suite == nil || suite.hash != hs.c.facts.suite.hash ||
-		!slices.Contains(hs.hello.CipherSuites, s.suite) { // RFC 8446 asks for the hash alone; the client has changed its mind
-		clear(s.psk)
-		return nil
-	}
-	return s
+	return s.version == tls.VersionTLS13 && suite != nil && suite.hash == hs.c.facts.suite.hash &&
+		slices.Contains(hs.hello.CipherSuites, s.suite) // RFC 8446 asks for the hash alone; the client has changed its mind
 }
 
 // resume takes the session, once the client has proved that it knows the PSK.
@@ -135,7 +114,7 @@ func (hs *server13) sendTickets() error {
 	if hs.c.config.SessionTicketsDisabled || !hs.offer.modes {
 		return nil
 	}
-	s, ok := hs.newSession(p.now())
+	s, ok := hs.serverSession()
 	if !ok {
 		return nil
 	}
@@ -172,32 +151,6 @@ func (hs *server13) sendTickets() error {
 	hs.seal()
 	hs.c.appendRecords(record.Handshake, messages)
 	return nil
-}
-
-// newSession is what tickets of this connection say; ok is false if there is
-// nothing to say that would be of use.
-func (hs *server13) newSession(now time.Time) (s session, ok bool) {
-	p, _ := hs.c.config.prepare()
-	f := &hs.c.facts
-	s = session{
-		version:       tls.VersionTLS13,
-		suite:         f.suite.id,
-		created:       now,
-		authenticated: now,
-		lifetime:      p.ticketLifetime,
-		serverName:    f.serverName,
-		protocol:      f.protocol,
-		scope:         hs.c.config.SessionScope,
-		clientAuth:    hs.c.config.ClientAuth,
-		chain:         hs.chain,
-		rawKey:        len(hs.chain) > 0 && hs.peerIsRaw(),
-	}
-	if hs.session != nil {
-		s.authenticated = hs.session.authenticated
-		left := s.authenticated.Add(maxTicketLifetime).Sub(now).Truncate(time.Second)
-		s.lifetime = min(s.lifetime, left)
-	}
-	return s, s.lifetime > 0 && s.fitsTicket()
 }
 
 func randomUint32() uint32 {

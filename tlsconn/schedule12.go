@@ -132,12 +132,21 @@ func (hs *handshake12) changeReadKey() error {
 	return nil
 }
 
-// complete leaves with the connection what an exporter needs.
-func (hs *handshake12) complete() {
+// kept12 is what a connection of TLS 1.2 remembers beside its keys.
+type kept12 struct {
+	randoms  keysched.Randoms // for the exporter, if extended
+	extended bool
+	id       *sessionID // of a server's session in Config.ServerSessions; nil for none
+}
+
+// complete leaves with the connection what an exporter needs, and the id of its session.
+func (hs *handshake12) complete(id *sessionID) {
+	if !hs.extended && id == nil {
+		return
+	}
+	hs.c.kept12 = &kept12{id: id, extended: hs.extended}
 	if hs.extended {
-		hs.c.exporter = hs.master
-		randoms := hs.randoms
-		hs.c.randoms = &randoms
+		hs.c.exporter, hs.c.kept12.randoms = hs.master, hs.randoms
 	}
 }
 
@@ -162,7 +171,7 @@ func (c *Conn) changeCipherSpec12(content []byte) error {
 // connection may have the same master secret (RFC 7627 1), so nothing is exported.
 func (c *Conn) export12(d *keysched.Deriver, label string, context []byte, length int) ([]byte, error) {
 	switch {
-	case c.randoms == nil:
+	case c.kept12 == nil || !c.kept12.extended:
 		return nil, errors.New("tlsconn: exporter: the peer has no extended_master_secret (RFC 7627)")
 	case length < 0 || length > maxExport12:
 		return nil, fmt.Errorf("tlsconn: exporter cannot make %d bytes, only up to %d", length, maxExport12)
@@ -172,7 +181,7 @@ func (c *Conn) export12(d *keysched.Deriver, label string, context []byte, lengt
 		return nil, fmt.Errorf("tlsconn: exporter label %q is TLS's own (RFC 5705 4)", label)
 	}
 	out := make([]byte, length)
-	d.Export12(out, &c.exporter, c.randoms, label, context)
+	d.Export12(out, &c.exporter, &c.kept12.randoms, label, context)
 	return out, nil
 }
 

@@ -14,11 +14,12 @@ import (
 type server12 struct {
 	handshake12
 	received
-	opening *Completion[[]byte] // of the ticket that the client offers
+	asked *Completion[[]byte] // for the session that the client offers
 
 	key        *ephemeralKey
-	issues     bool // a NewSessionTicket was announced
-	legacyInfo bool // the client knows renegotiation_info
+	id         *sessionID // that the session is or will be found by; nil for none
+	issues     bool       // a NewSessionTicket was announced
+	legacyInfo bool       // the client knows renegotiation_info
 }
 
 func newServer12(from *serverStart) *server12 {
@@ -40,6 +41,8 @@ func (hs *server12) step(m message) (State, error) {
 		return hs.selectParameters()
 	case StateAwaitTicket:
 		return hs.awaitTicket()
+	case StateAwaitSession:
+		return hs.awaitSession()
 	case StateAwaitCertificate:
 		return hs.awaitCertificate()
 	case StateSendServerHello:
@@ -102,10 +105,7 @@ func (hs *server12) selectParameters() (State, error) {
 	}
 	f := &hs.c.facts
 	f.protocol, f.group = protocol, selectGroup12(p.groups, &hs.hello)
-	if !hs.c.config.SessionTicketsDisabled && len(hs.hello.SessionTicket) > 0 {
-		return StateAwaitTicket, nil
-	}
-	return StateAwaitCertificate, nil
+	return hs.lookForSession(), nil
 }
 
 // selectGroup12 chooses our most preferred curve of those in common, 0 for none. With a
@@ -213,8 +213,8 @@ func (hs *server12) sendServerHello() (State, error) {
 		hs.c.out.limitFragment(int(limit)) // RFC 8449 4: in TLS 1.2 it counts no type
 		sh.RecordSizeLimit = record.MaxPlaintext
 	}
+	hs.promise(&sh)
 	if hs.session != nil {
-		sh.SessionID = hs.hello.SessionID // RFC 5077 3.4: the client tells a resumption by it
 		if err := hs.say(sh.Append(hs.flight)); err != nil {
 			return 0, err
 		}
@@ -231,10 +231,6 @@ func (hs *server12) sendServerHello() (State, error) {
 		sh.Answer(wire.ExtServerName)
 	}
 	sh.ClientCertificateType = hs.clientTypeAnswer(&hs.hello)
-	hs.issues = hs.hello.Has(wire.ExtSessionTicket) && !hs.c.config.SessionTicketsDisabled
-	if hs.issues {
-		sh.Answer(wire.ExtSessionTicket)
-	}
 	if err := hs.say(sh.Append(hs.flight)); err != nil {
 		return 0, err
 	}
@@ -321,13 +317,16 @@ func (hs *server12) readClientFinished(m message) (State, error) {
 		return 0, err
 	}
 	if hs.session != nil {
-		hs.complete()
+		hs.complete(hs.id)
 		return StateConnected, nil
 	}
 	return StateSendServerFinished, nil
 }
 
 func (hs *server12) sendServerFinished() (State, error) {
+	if hs.id != nil {
+		hs.store()
+	}
 	if hs.issues {
 		if err := hs.sendTicket(); err != nil {
 			return 0, err
@@ -336,6 +335,6 @@ func (hs *server12) sendServerFinished() (State, error) {
 	if err := hs.sendFinished(); err != nil {
 		return 0, err
 	}
-	hs.complete()
+	hs.complete(hs.id)
 	return StateAwaitFlush, nil // the client waits for it
 }

@@ -41,6 +41,25 @@ func (s *session) clientType() CertificateType {
 	return CertificateX509
 }
 
+// agreed is what a session of either side says of this connection: who the peer is and
+// since when, and what was settled.
+func (hs *parties) agreed() session {
+	p, _ := hs.c.config.prepare()
+	f := &hs.c.facts
+	s := session{
+		version:       f.suite.version,
+		suite:         f.suite.id,
+		authenticated: p.now(),
+		serverName:    f.serverName,
+		protocol:      f.protocol,
+		chain:         hs.chain,
+	}
+	if hs.session != nil {
+		s.authenticated = hs.session.authenticated
+	}
+	return s
+}
+
 // ageAt returns how long ago the ticket was issued or received, never negative.
 // It goes by the wall clock alone: the monotonic one stands still while a machine
 // is suspended, and a session may come from before the last start.
@@ -79,6 +98,30 @@ type SessionCache interface {
 	GetSession(key string, answer *Completion[*Session])
 	// PutSession is given a session to keep, which is the cache's then.
 	PutSession(key string, session *Session)
+}
+
+// SessionStore keeps the sessions of TLS 1.2 servers between connections, for clients that
+// name them by an id (RFC 5246 7.4.1.2): those that know no tickets, or are given none. It
+// is a map in memory (NewSessionStore), or a cache outside that many machines share. One
+// may serve any number of connections, of several goroutines at once if those do; its
+// methods must not block.
+//
+// What it keeps is as secret as a ticket key: who reads a state can read all that is sent
+// on the connections of the session, and who writes one is taken for any client. It need
+// not keep a state for longer than Config.TicketLifetime, or at all.
+type SessionStore interface {
+	// GetSession answers with the state that PutSession was given for id, a copy that the
+	// connection clears, or with nil. It is asked with whatever 32 bytes a client sends,
+	// which a TLS 1.3 client makes up (RFC 8446 4.1.2). A failure ends the handshake with
+	// internal_error: answer with nil if a cache that is out of reach should only cost a full
+	// handshake. id is the callee's to keep.
+	GetSession(id []byte, answer *Completion[[]byte])
+	// PutSession is given the state of a session that has just begun. id and state are lent
+	// for the call.
+	PutSession(id, state []byte)
+	// RemoveSession makes an id be forgotten: a connection of the session ended with a fatal
+	// alert, after which it must not be resumed (RFC 5246 7.2.2). id is lent for the call.
+	RemoveSession(id []byte)
 }
 
 // TicketProtector makes tickets of a server's session state and takes them back.

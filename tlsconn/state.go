@@ -39,10 +39,8 @@ const (
 
 // The states of a client, in the order of a handshake.
 const (
-	// StateAwaitSession looks for a session to resume.
-	StateAwaitSession State = iota + 32
 	// StateSendClientHello is the first state of a client without Config.Sessions.
-	StateSendClientHello
+	StateSendClientHello State = iota + 32
 	// StateExpectServerHello awaits a ServerHello or HelloRetryRequest.
 	StateExpectServerHello
 	// StateExpectSecondServerHello awaits the ServerHello after a HelloRetryRequest.
@@ -75,8 +73,11 @@ const (
 
 // The states of both.
 const (
+	// StateAwaitSession looks for a session to resume: a client's first state, and a TLS 1.2
+	// server's when the client names one by its id.
+	StateAwaitSession State = iota + 64
 	// StateAwaitCertificate chooses the own certificate.
-	StateAwaitCertificate State = iota + 64
+	StateAwaitCertificate
 	// StateAwaitSignature waits for the private key's operation.
 	StateAwaitSignature
 	// StateExpectCertificate awaits the peer's Certificate.
