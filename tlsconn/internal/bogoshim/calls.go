@@ -10,6 +10,7 @@ const (
 	askVerdict     = "the verdict on the peer"
 	askSession     = "the session"
 	askTicket      = "the state in the ticket"
+	askStored      = "the state of the session with an id"
 )
 
 // expectCalls checks that the callbacks were called as often as a handshake takes,
@@ -20,6 +21,7 @@ func (x *connection) expectCalls(state *tlsconn.ConnectionState) error {
 	full := !state.DidResume
 	known := state.PeerCertificates != nil || state.PeerRawPublicKey != nil
 	verified := known && (full || s.reverify)
+	states := x.pending.calls[askTicket] + x.pending.calls[askStored]
 	for _, count := range []struct {
 		what string
 		got  int
@@ -32,7 +34,7 @@ func (x *connection) expectCalls(state *tlsconn.ConnectionState) error {
 		{askCertificate, x.pending.calls[askCertificate], s.server && full && !s.noServerNameAck || seen.requested},
 		{askSignature, x.pending.calls[askSignature], s.async && seen.signed > 0},
 		{askSession, x.pending.calls[askSession], !s.server},
-		{askTicket, x.pending.calls[askTicket], s.server && (state.DidResume || x.pending.calls[askTicket] > 0)},
+		{"the state of the session", states, s.server && (state.DidResume || states > 0)},
 	} {
 		want := 0
 		if count.want {

@@ -70,6 +70,7 @@ func (x *connection) commonConfig() *tlsconn.Config {
 	s := x.set
 	config := &tlsconn.Config{
 		Time:                x.process.time,
+		CipherSuites:        suitesNamed(s.ciphers),
 		CurvePreferences:    curveIDs(s.groups()),
 		SignatureSchemes:    s.acceptedSchemes(),
 		MaxFragment:         s.maxFragment,
@@ -86,6 +87,41 @@ func (x *connection) commonConfig() *tlsconn.Config {
 	}
 	x.installVerification(config)
 	return config
+}
+
+// suites12 are the engine's of TLS 1.2, in its order.
+var suites12 = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+}
+
+// suitesNamed are the suites of TLS 1.2 that BoringSSL's rules name, as far as the engine
+// has them; nil for its own choice. Those of TLS 1.3 are not configured. A rule is a part of
+// a suite's name or stands for all, and "!" takes suites out. A group of equal preference
+// leaves the choice to the client, as the engine does between AES and ChaCha20 only if no
+// order is given.
+func suitesNamed(rules string) (suites []uint16) {
+	if rules == "" || strings.Contains(rules, "[") {
+		return nil
+	}
+	for rule := range strings.SplitSeq(rules, ":") {
+		rule, out := strings.CutPrefix(rule, "!")
+		named := func(id uint16) bool {
+			bare := strings.NewReplacer("_", "")
+			return rule == "ALL" || rule == "DEFAULT" || strings.Contains(bare.Replace(tls.CipherSuiteName(id)), bare.Replace(rule))
+		}
+		if out {
+			suites = slices.DeleteFunc(suites, named)
+			continue
+		}
+		for _, id := range suites12 {
+			if named(id) && !slices.Contains(suites, id) {
+				suites = append(suites, id)
+			}
+		}
+	}
+	return suites
 }
 
 func curveIDs(groups []uint16) (ids []tls.CurveID) {

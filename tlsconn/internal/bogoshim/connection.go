@@ -20,6 +20,7 @@ type connection struct {
 
 	pending  pending
 	sessions sessions          // of a client
+	store    store             // of a server
 	metered  *meteredTransport // of -async only
 }
 
@@ -27,6 +28,7 @@ type connection struct {
 func (p *process) connect(set *settings, resumes bool) error {
 	x := &connection{process: p, set: set, resumes: resumes}
 	x.pending.async = set.async
+	x.store = store{stored: p.stored, pending: &x.pending}
 	x.sessions = sessions{offer: p.session, pending: &x.pending}
 	if resumes && !set.server && p.session == nil {
 		return errNoOffer
@@ -61,6 +63,9 @@ func (p *process) connect(set *settings, resumes bool) error {
 	x.conn.SetWake(x.pending.wake)
 
 	err = x.exchange()
+	if missing := set.unimplementedIn(x.conn.ConnectionState()); missing != nil {
+		err = missing
+	}
 	p.session = x.sessions.got
 	p.now = p.now.Add(time.Duration(set.resumptionDelay) * time.Second)
 	if err != nil {

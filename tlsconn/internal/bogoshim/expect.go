@@ -90,6 +90,9 @@ func (x *connection) expectResumption(state *tlsconn.ConnectionState) error {
 	if want := x.resumes && !x.set.expectSessionMiss; state.DidResume != want {
 		return fmt.Errorf("expected a resumption: %t, got one: %t", want, state.DidResume)
 	}
+	if x.set.expectSessionID && !x.store.used || x.set.expectNoSessionID && x.store.used {
+		return fmt.Errorf("expected a session id: %t, got one: %t", x.set.expectSessionID, x.store.used)
+	}
 	if want := x.set.expectTicketAgeSkew; x.resumes && want != 0 && int(state.TicketAgeSkew.Seconds()) != want {
 		return fmt.Errorf("expected a ticket age that is off by %d s, got %v", want, state.TicketAgeSkew)
 	}

@@ -20,6 +20,7 @@ var flags = map[string]flag{
 	"-no-tls12":    on(func(s *settings) *bool { return &s.noTLS12 }),
 	"-no-tls13":    on(func(s *settings) *bool { return &s.no13 }),
 
+	"-cipher":                        text(func(s *settings) *string { return &s.ciphers }),
 	"-curves":                        list(func(s *settings) *[]uint16 { return &s.curves }),
 	"-curves-flags":                  list(func(s *settings) *[]uint16 { return &s.curveFlags }),
 	"-key-shares":                    list(func(s *settings) *[]uint16 { return &s.keyShares }),
@@ -75,6 +76,8 @@ var flags = map[string]flag{
 	"-skip-ticket":            on(func(s *settings) *bool { return &s.skipTicket }),
 	"-expect-session-miss":    on(func(s *settings) *bool { return &s.expectSessionMiss }),
 	"-expect-no-session":      on(func(s *settings) *bool { return &s.expectNoSession }),
+	"-expect-session-id":      on(func(s *settings) *bool { return &s.expectSessionID }),
+	"-expect-no-session-id":   on(func(s *settings) *bool { return &s.expectNoSessionID }),
 	"-expect-ticket-age-skew": number(func(s *settings) *int { return &s.expectTicketAgeSkew }),
 
 	"-export-keying-material":       number(func(s *settings) *int { return &s.exportLength }),
@@ -121,20 +124,17 @@ var flags = map[string]flag{
 	"-expect-msg-callback":             text(func(s *settings) *string { return &s.expectMessages }),
 	"-expect-early-data-reason":        text(func(s *settings) *string { return &s.expectEarlyDataReason }),
 
-	// The list is of TLS 1.2's suites; BoringSSL does not configure those of TLS 1.3.
-	"-cipher": without(true),
 	// A server of this engine always has its own order.
 	"-server-preference": without(false),
 	// The client's certificate always comes from a callback, which BoringSSL has two of.
 	"-use-old-client-cert-callback": without(false),
-	// Every TLS 1.3 server issues new tickets when it resumes, and the clients expect them.
+	// A server of this engine issues new tickets whenever it resumes, and the clients expect
+	// them.
 	"-renew-ticket":          without(false),
 	"-expect-ticket-renewal": without(false),
 	// All tickets are sealed by callbacks, which can be pending.
 	"-use-ticket-callback":      without(false),
 	"-use-ticket-aead-callback": without(false),
-	// A server of this engine keeps no sessions, which have ids only up to TLS 1.2.
-	"-expect-no-session-id": without(false),
 	// There is no renegotiation to forbid.
 	"-forbid-renegotiation-after-handshake": without(false),
 }

@@ -74,6 +74,7 @@ func (x *connection) plainServerConfig() *tlsconn.Config {
 	}
 	config.Tickets = &tickets{key: x.process.ticketKey, skip: s.skipTicket, pending: &x.pending}
 	config.SessionTicketsDisabled = s.noTicket
+	config.ServerSessions = &x.store
 	return config
 }
 

@@ -29,6 +29,7 @@ type settings struct {
 	noTLS1, noTLS11, noTLS12, no13 bool
 
 	// What is negotiated.
+	ciphers                            string
 	curves, curveFlags                 []uint16
 	keyShares, groupsHint              []uint16
 	noKeyShares                        bool
@@ -94,6 +95,7 @@ type settings struct {
 	expectOCSP                                      []byte
 	expectSCTs                                      [][]byte
 	expectSessionMiss, expectNoSession              bool
+	expectSessionID, expectNoSessionID              bool
 	expectTicketAgeSkew                             int
 	expectEarlyDataReason, expectMessages           string
 }
