@@ -229,6 +229,18 @@ func TestRecordsThatDoNotVerify12(t *testing.T) {
 	}
 }
 
+// 6.1: "Sequence numbers do not wrap."
+func TestSequenceNumbersDoNotWrap12(t *testing.T) {
+	for _, role := range []Role{RoleClient, RoleServer} {
+		p := newPuppet12(t, role, nil)
+		p.handshake()
+		p.conn.in.seq, p.write.seq = ^uint64(0)-1, ^uint64(0)-1
+		p.wantData("the last but one")
+		p.record(record.ApplicationData, []byte("the last"), 0)
+		p.wantAlert(AlertInternalError, "wraps")
+	}
+}
+
 // 7.1: what follows a ChangeCipherSpec is protected, and what comes before it is not.
 func TestKeysChangeWithChangeCipherSpec(t *testing.T) {
 	for _, role := range []Role{RoleClient, RoleServer} {

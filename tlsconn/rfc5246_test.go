@@ -22,7 +22,7 @@ import (
 //	4.7      nowhere: DigestInfo without parameters is refused, as by crypto/rsa (RFC 8017 A.2.4)
 //	5        keysched's vectors; every puppet, by both hashes
 //	6        BoGo SendInvalidRecordType
-//	6.1      here: records; sequence numbers do not wrap: records_test.go
+//	6.1      here: records
 //	6.2.1    here: records (lengths, empty ones); BoGo LargePlaintext, SendEmptyRecords
 //	6.2.2    cannot apply: no compression; BoGo InvalidCompressionMethod
 //	6.2.3    here: records; BoGo LargeCiphertext
@@ -30,19 +30,20 @@ import (
 //	6.2.3.3  here: records; BoGo *-BadRecord
 //	7.1      here: records; BoGo *ChangeCipherSpec*, AppDataAfterChangeCipherSpec
 //	7.2      here: records (levels); of sessions see 7.2.2
-//	7.2.1    BoGo Shutdown-*; pending writes are kept as RFC 8446 6.1 has it, and says why
-//	7.2.2    here: own (reserved alerts), records (a fatal one), sessions (one of a handshake
-//	         that failed is not kept; one that a later alert ends is: it lies with a server in
-//	         nobody's memory but the ticket, RFC 5077, and no more with the client's cache)
+//	7.2.1    BoGo Shutdown-*; that the other side closes at once too, and drops what it has yet to
+//	         send, is undone by RFC 8446 6.1, which says why
+//	7.2.2    here: own (reserved alerts), records (a fatal one), sessions (a handshake that fails
+//	         leaves none). That a fatal alert after the handshake takes its session back is held
+//	         nowhere: a ticket cannot be taken back (RFC 5077), RFC 8446 asks for it no more
 //	7.3, 7.4 BoGo Skip*, AppDataBeforeHandshake*, WrongMessageType-*; here: client (resumption)
 //	7.4.1.1  BoGo StrayHelloRequest*, which has a client refuse what it should ignore
 //	7.4.1.2  here; BoGo UnknownCipher, NoNullCompression, *-TooLongSessionID, TrailingMessageData-*
 //	7.4.1.3  here: own (random), client, sessions; BoGo ServerHelloBogusCipher
 //	7.4.1.4  here: client; BoGo DuplicateExtension*, UnknownExtension-Client
 //	7.4.1.4.1 here; client; own; without the extension RFC 9155 2 leaves nothing to sign with
-//	7.4.2    here (kind of key); BoGo CertificateCipherMismatch-*, *KeyUsage-*, CheckLeafCurve; by
-//	         what the issuers of our own chain have signed with is not looked at, as RFC 8446
-//	         4.4.2.2 allows
+//	7.4.2    here (kind of key); BoGo CertificateCipherMismatch-*, *KeyUsage-*, CheckLeafCurve. What
+//	         the issuers in our own chain have signed with is held nowhere, here and in 7.4.4 and
+//	         7.4.6: who has no other chain shows it all the same, as RFC 8446 4.4.2.2 has it
 //	7.4.3    here: what is signed, ecdhe; BoGo *-InvalidSignature-*, BadECDHECurve, UnsupportedCurve
 //	7.4.4    here: own, client; BoGo CertificateSelection-Client-*
 //	7.4.5    BoGo TrailingMessageData-ServerHelloDone

@@ -38,8 +38,10 @@ func (a AEAD) Overhead12() int { return a.Prefix12() + tagLen }
 // Key12 is the expanded write key of one side of a TLS 1.2 connection. It is not for concurrent use.
 // The zero value has no key: Init comes first.
 //
-// [AEAD.UseLimit] holds for it as well, as its arithmetic is the cipher's. But there is no KeyUpdate in
-// TLS 1.2, and renegotiation is refused: a sender that reaches the limit has to end the connection.
+// [AEAD.UseLimit] is "RECOMMENDED" for it as well (RFC 9325 4.4), as its arithmetic is the cipher's. But
+// there is no KeyUpdate in TLS 1.2, and renegotiation is refused: all that a sender at the limit could do is
+// to end the connection in the midst of a transfer. The same section calls that "not mandatory", and the
+// engine goes on: each doubling of the records takes 2 bits off the safety margin.
 type Key12 struct {
 	aead   cipher.AEAD
 	prefix int            // Prefix12 of the AEAD
