@@ -18,7 +18,8 @@ func (x *connection) clientConfig(id identity) (*tlsconn.Config, error) {
 	}
 	config.ServerName, config.AllowUnknownProtocol = s.hostName, s.allowUnknownALPN
 	config.KeyShares = s.shares()
-	config.AllowMissingRenegotiationInfo = !s.noLegacyServer // the runner's default
+	// The runner allows it by default. Where it expects one, its absence is a failure too.
+	config.AllowMissingRenegotiationInfo = !s.noLegacyServer && !s.expectReneg
 	config.RequestOCSP, config.RequestSCTs = s.requestOCSP, s.requestSCTs
 	config.Grease = s.grease
 	if !s.noTicket { // a client that does not resume does not ask for tickets either

@@ -55,6 +55,12 @@ func (x *connection) expectNegotiated(state *tlsconn.ConnectionState) error {
 			return fmt.Errorf("expected %s %#04x, got %#04x", want.what, want.want, want.got)
 		}
 	}
+	if s.expectExtendedMasterSecret {
+		// Without it nothing is exported in TLS 1.2 (RFC 7627 5.4).
+		if _, err := x.conn.ExportKeyingMaterial("extended_master_secret is expected", nil, 1); err != nil {
+			return err
+		}
+	}
 	switch {
 	case s.expectHRR && !state.HelloRetryRequest:
 		return errors.New("expected a HelloRetryRequest")
