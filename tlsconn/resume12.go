@@ -13,8 +13,8 @@ import (
 // This file is a TLS 1.2 server's side of resumption: by tickets (RFC 5077), and by
 // session ids (RFC 5246 7.3) for clients that are given no ticket.
 
-// sessionID names a session in Config.ServerSessions: random, as RFC 5246 F.1.4 leaves to
-// the server, and of the greatest length there is (7.4.1.2), so that none is guessed.
+// sessionID names a session in Config.ServerSessions. RFC 5246 7.4.1.2 leaves what it is to
+// the server: random and of the greatest length there is, so that none is guessed.
 type sessionID [32]byte
 
 // lookForSession is the state in which the session that the client offers is looked for,

@@ -87,3 +87,20 @@ func TestMessagesInTheRunnersWords(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestSuitesOfBoringSSLsRules(t *testing.T) {
+	for rules, want := range map[string][]uint16{
+		"":             nil,
+		"ALL:3DES":     suites12,
+		"AES128":       suites12[:2],
+		"DEFAULT:!AES": suites12[4:],
+		"3DES":         nil,
+		"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384:AES128": {suites12[3], suites12[0], suites12[1]},
+		"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA":           nil,
+		"[AES128|AES256]":                              nil,
+	} {
+		if got := suitesNamed(rules); !slices.Equal(got, want) {
+			t.Errorf("%q: %#04x, want %#04x", rules, got, want)
+		}
+	}
+}
