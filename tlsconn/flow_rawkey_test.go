@@ -35,8 +35,9 @@ func rawKeyFlowsOf(prefix string, version func(*scene)) []flow {
 				s.server.ClientAuth = tls.RequestClientCert
 				s.client.RawPublicKeys = nil
 				s.client.ChooseRawPublicKey = choosesKey(s.ops, new(tls.Certificate))
+				s.remember()
 			},
-			script: exchange,
+			script: repeatedly(nil),
 		},
 		{
 			name: "the choice of a raw public key, its signature and its verification suspend",
@@ -98,6 +99,17 @@ func rawKeyFlowsOf(prefix string, version func(*scene)) []flow {
 				s.require()
 				s.client.Certificates = []tls.Certificate{s.clientRSA}
 				s.server.ClientCertificateTypes, s.server.VerifyRawPublicKey = nil, nil
+			},
+			script: exchange,
+		},
+		{
+			name: "the client knows no raw public keys",
+			set: func(s *scene) {
+				s.bare(keyEd25519)
+				s.require()
+				s.client.Certificates = []tls.Certificate{s.clientRSA}
+				s.client.ClientCertificateTypes, s.client.RawPublicKeys = nil, nil
+				s.server.ClientCertificateTypes = []CertificateType{CertificateRawPublicKey, CertificateX509}
 			},
 			script: exchange,
 		},
@@ -170,21 +182,24 @@ func TestFlowsOfRawPublicKeys(t *testing.T) {
 	const shown = "resumed false, signed Ed25519 and Ed25519, 0 certificates in 0 chains, a raw public key"
 	const resumed = "resumed true, signed SignatureScheme(0) and SignatureScheme(0), 0 certificates in 0 chains, a raw public key"
 	const nobody = "resumed false, signed Ed25519 and SignatureScheme(0), 0 certificates in 0 chains"
+	const resumedNobody = "resumed true, signed SignatureScheme(0) and SignatureScheme(0), 0 certificates in 0 chains"
 	const certificate = "resumed false, signed Ed25519 and PSSWithSHA256, 1 certificates in 1 chains"
 	cast := newCast(t)
 	for name, server := range map[string]string{ // what the server knows of the client, or the flow's result
 		"a raw public key is shown":                                                           shown,
 		"a raw public key of RSA is shown, signed for elsewhere":                              strings.Replace(shown, "and Ed25519", "and PSSWithSHA256", 1),
-		"a raw public key is asked for and there is none":                                     nobody,
+		"a raw public key is asked for and there is none":                                     nobody + "; " + resumedNobody,
 		"the choice of a raw public key, its signature and its verification suspend":          shown + "; " + resumed,
 		"resumed twice, a raw public key having been shown before":                            shown + "; " + resumed + "; " + resumed,
 		"hello retry request and a raw public key":                                            shown + "; " + resumed,
 		"a raw public key is no longer known, and another one is shown":                       shown + "; " + strings.Replace(shown, "and Ed25519", "and ECDSAWithP384AndSHA384", 1),
 		"the server prefers certificates to raw public keys":                                  certificate,
 		"the server knows no raw public keys":                                                 certificate,
+		"the client knows no raw public keys":                                                 certificate,
+		"TLS 1.2: the client knows no raw public keys":                                        certificate,
 		"a raw public key is offered and nothing is asked for":                                nobody,
 		"TLS 1.2: a raw public key is shown":                                                  shown,
-		"TLS 1.2: a raw public key is asked for and there is none":                            nobody,
+		"TLS 1.2: a raw public key is asked for and there is none":                            nobody + "; " + resumedNobody,
 		"TLS 1.2: the choice of a raw public key, its signature and its verification suspend": shown + "; " + resumed,
 		"TLS 1.2: resumed twice, a raw public key having been shown before":                   shown + "; " + resumed + "; " + resumed,
 		"TLS 1.2: a raw public key is no longer known, and another one is shown":              shown + "; " + strings.Replace(shown, "and Ed25519", "and ECDSAWithP384AndSHA384", 1),

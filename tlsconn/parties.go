@@ -26,7 +26,7 @@ func (hs *parties) kept() (n int) {
 // dropSession makes the handshake a full one after all.
 func (hs *parties) dropSession() {
 	clear(hs.session.psk)
-	hs.session, hs.chain, hs.clientType = nil, nil, CertificateX509
+	hs.session, hs.chain = nil, nil // clientType is settled anew
 	hs.c.facts.resumed, hs.c.facts.ageSkew = false, 0
 }
 

@@ -234,7 +234,7 @@ func TestSessionsOfRawPublicKeysCrossNoPolicy(t *testing.T) {
 		{"another policy of the server's", func(s *scene) { s.server.ClientAuth = tls.RequireAnyClientCert }, false},
 		{"another key of the client's", func(s *scene) {
 			s.client.RawPublicKeys = []tls.Certificate{{PrivateKey: testKeys()[keyEd25519]}}
-			s.server.VerifyRawPublicKey = knows(keyEd25519)
+			s.server.VerifyRawPublicKey = func(_ *Peer, answer *Completion[struct{}]) { answer.Complete(struct{}{}) }
 		}, false},
 		{"another preference of the client's", func(s *scene) {
 			s.client.ClientCertificateTypes = []CertificateType{CertificateX509, CertificateRawPublicKey}
@@ -391,6 +391,15 @@ func TestClientRefusesACertificateType(t *testing.T) {
 		})
 	}
 	// RFC 8446 4.2: "CH, EE" and nowhere else.
+	t.Run("in a CertificateRequest", func(t *testing.T) {
+		p := newPuppet(t, RoleServer, offering(CertificateRawPublicKey))
+		p.hearClientHello()
+		p.serverHello(nil)
+		p.encryptedExtensions(selects(2))
+		p.edit = addRequestExtension(wire.ExtClientCertificateType, 2)
+		p.certificateRequest(nil)
+		p.wantAlert(AlertIllegalParameter, "client_certificate_type does not belong here")
+	})
 	t.Run("in a ServerHello of TLS 1.3", func(t *testing.T) {
 		p := newPuppet(t, RoleServer, offering(CertificateRawPublicKey))
 		p.hearClientHello()
@@ -578,5 +587,25 @@ func TestNamesOfCertificateTypes(t *testing.T) {
 		if c.String() != want {
 			t.Errorf("%s, want %s", c, want)
 		}
+	}
+}
+
+// What is said of raw public keys beside a tls.Config holds for those of its
+// GetConfigForClient too.
+func TestRawPublicKeysWithGetConfigForClient(t *testing.T) {
+	s := newScene(newCast(t))
+	s.bare(keyEd25519)
+	inner := &tls.Config{Certificates: []tls.Certificate{s.ed25519}, Time: testClock, ClientAuth: tls.RequireAnyClientCert}
+	outer := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return inner, nil }}
+	server, err := FromTLS(outer, RoleServer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.ClientCertificateTypes, server.VerifyRawPublicKey = s.server.ClientCertificateTypes, s.server.VerifyRawPublicKey
+	s.client.NextProtos = nil
+	p := newPair(t, s.client, server)
+	p.handshake()
+	if p.server.conn.ConnectionState().PeerRawPublicKey == nil {
+		t.Error("no raw public key was taken")
 	}
 }
