@@ -15,10 +15,9 @@ var rawKeyFlows = append(rawKeyFlowsOf("", func(*scene) {}), rawKeyFlowsOf("TLS 
 func rawKeyFlowsOf(prefix string, version func(*scene)) []flow {
 	flows := []flow{
 		{
-			name:       "a raw public key is shown",
-			set:        func(s *scene) { s.bare(keyEd25519) },
-			script:     exchange,
-			everySplit: true,
+			name:   "a raw public key is shown",
+			set:    func(s *scene) { s.bare(keyEd25519) },
+			script: exchange,
 		},
 		{
 			name: "a raw public key of RSA is shown, signed for elsewhere",
@@ -127,7 +126,13 @@ func rawKeyFlowsOf(prefix string, version func(*scene)) []flow {
 			script: refusal,
 		},
 	}
-	if prefix == "" {
+	if prefix != "" {
+		flows = append(flows, flow{
+			name:   "resumed by session id, a raw public key having been shown before",
+			set:    func(s *scene) { s.named(); s.bare(keyEd25519) },
+			script: repeatedly(nil),
+		})
+	} else {
 		flows = append(flows, flow{
 			name:   "hello retry request and a raw public key",
 			set:    func(s *scene) { s.remember(); s.bare(keyEd25519); s.retry() },
@@ -204,6 +209,7 @@ func TestFlowsOfRawPublicKeys(t *testing.T) {
 		"TLS 1.2: resumed twice, a raw public key having been shown before":                   shown + "; " + resumed + "; " + resumed,
 		"TLS 1.2: a raw public key is no longer known, and another one is shown":              shown + "; " + strings.Replace(shown, "and Ed25519", "and ECDSAWithP384AndSHA384", 1),
 		"TLS 1.2: the server prefers certificates to raw public keys":                         certificate,
+		"TLS 1.2: resumed by session id, a raw public key having been shown before":           shown + "; " + resumed,
 		"TLS 1.2: the server knows no raw public keys":                                        certificate,
 		"TLS 1.2: a raw public key is offered and nothing is asked for":                       nobody,
 		"the client has no raw public key, which the server demands": "client: tlsconn: peer sent alert unsupported_certificate; " +
