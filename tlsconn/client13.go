@@ -1,7 +1,6 @@
 package tlsconn
 
 import (
-	"crypto/ecdh"
 	"crypto/tls"
 	"fmt"
 
@@ -169,9 +168,9 @@ func (hs *client13) offer12(p *prepared) {
 
 // makeShares makes a key share for each of the groups.
 func (hs *client13) makeShares(groups []tls.CurveID) error {
-	var x25519 *ecdh.PrivateKey // the hybrid's, which serves for X25519 alone too
+	var x25519 ecdhKey // the hybrid's, which serves for X25519 alone too
 	for _, g := range groups {
-		var classical *ecdh.PrivateKey
+		var classical ecdhKey
 		if g == tls.X25519 {
 			classical = x25519
 		}

@@ -1,8 +1,6 @@
 package tlsconn
 
 import (
-	"crypto/ecdh"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"slices"
@@ -14,22 +12,6 @@ var defaultGroups = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256,
 // allGroups are those that we have.
 var allGroups = append(slices.Clone(defaultGroups), MLKEM1024)
 
-// curve returns the elliptic curve of a group, of the classical part for the hybrid;
-// nil for a group without one.
-func curve(g tls.CurveID) ecdh.Curve {
-	switch g {
-	case tls.X25519, tls.X25519MLKEM768:
-		return ecdh.X25519()
-	case tls.CurveP256:
-		return ecdh.P256()
-	case tls.CurveP384:
-		return ecdh.P384()
-	case tls.CurveP521:
-		return ecdh.P521()
-	}
-	return nil
-}
-
 // errShare is why a peer's key share is refused: illegal_parameter, as RFC 8446
 // 4.2.8 and 7.4.2 demand of invalid points and all-zero secrets.
 var errShare = errors.New("key_exchange is not a valid share of its group")
@@ -39,18 +21,17 @@ var errShare = errors.New("key_exchange is not a valid share of its group")
 // shares and secret (draft-ietf-tls-ecdhe-mlkem).
 type clientShare struct {
 	group tls.CurveID
-	kem   decapsulator     // nil without one
-	ecdh  *ecdh.PrivateKey // nil without one
+	kem   decapsulator // nil without one
+	ecdh  ecdhKey      // nil without one
 }
 
 // newClientShare makes a key for group. The hybrid shares its X25519 key with
 // an X25519 share of the same ClientHello, which classical may be (hybrid-design
 // 4.1 allows it within one hello); nil means a new one.
-func newClientShare(group tls.CurveID, classical *ecdh.PrivateKey) (*clientShare, error) {
-	s := &clientShare{group: group, ecdh: classical}
-	var err error
-	if curve := curve(group); curve != nil && s.ecdh == nil {
-		if s.ecdh, err = curve.GenerateKey(rand.Reader); err != nil {
+func newClientShare(group tls.CurveID, classical ecdhKey) (s *clientShare, err error) {
+	s = &clientShare{group: group, ecdh: classical}
+	if s.ecdh == nil {
+		if s.ecdh, err = newECDHKey(group); err != nil {
 			return nil, err
 		}
 	}
@@ -68,7 +49,7 @@ func (s *clientShare) public() (share []byte) {
 		share = s.kem.public()
 	}
 	if s.ecdh != nil {
-		share = append(share, s.ecdh.PublicKey().Bytes()...)
+		share = append(share, s.ecdh.public()...)
 	}
 	return share
 }
@@ -85,7 +66,7 @@ func (s *clientShare) secret(peer []byte) (secret []byte, err error) {
 		}
 		peer = peer[n:]
 	}
-	return agree(s.group, s.ecdh, peer, secret)
+	return agree(s.ecdh, peer, secret)
 }
 
 // respond is the server's half: it returns its key_exchange and the shared
@@ -100,50 +81,36 @@ func respond(group tls.CurveID, peer []byte) (public, secret []byte, err error) 
 		}
 		peer = peer[kem.keyLen:]
 	}
-	var key *ecdh.PrivateKey
-	if curve := curve(group); curve != nil {
-		if key, err = curve.GenerateKey(rand.Reader); err != nil {
-			return nil, nil, err
-		}
-		public = append(public, key.PublicKey().Bytes()...)
+	key, err := newECDHKey(group)
+	if err != nil {
+		return nil, nil, err
 	}
-	secret, err = agree(group, key, peer, secret)
+	if key != nil {
+		public = append(public, key.public()...)
+	}
+	secret, err = agree(key, peer, secret)
 	return public, secret, err
 }
 
 // agree appends the (EC)DHE secret (RFC 8446 7.4.2) to secret; nothing if key is nil,
-// as in a group that is a KEM alone. The standard library refuses points off the
-// curve, the point at infinity and all-zero results.
-func agree(group tls.CurveID, key *ecdh.PrivateKey, peer, secret []byte) ([]byte, error) {
-	if key == nil {
-		if len(peer) > 0 {
-			return nil, errShare
-		}
-		return secret, nil
+// as in a group that is a KEM alone.
+func agree(key ecdhKey, peer, secret []byte) ([]byte, error) {
+	if key != nil {
+		return key.agree(peer, secret)
 	}
-	point, err := curve(group).NewPublicKey(peer)
-	if err != nil {
+	if len(peer) > 0 {
 		return nil, errShare
 	}
-	shared, err := key.ECDH(point)
-	if err != nil {
-		return nil, errShare
-	}
-	return append(secret, shared...), nil
+	return secret, nil
 }
 
 // ephemeralKey is one side's key of a key exchange of TLS 1.2.
-type ephemeralKey struct {
-	group tls.CurveID
-	ecdh  *ecdh.PrivateKey
-}
+type ephemeralKey struct{ ecdhKey }
 
 func newEphemeralKey(group tls.CurveID) (*ephemeralKey, error) {
-	key, err := curve(group).GenerateKey(rand.Reader)
-	return &ephemeralKey{group, key}, err
+	key, err := newECDHKey(group)
+	return &ephemeralKey{key}, err
 }
 
-// public returns the point to send, and secret the premaster secret with the peer's.
-func (k *ephemeralKey) public() []byte { return k.ecdh.PublicKey().Bytes() }
-
-func (k *ephemeralKey) secret(peer []byte) ([]byte, error) { return agree(k.group, k.ecdh, peer, nil) }
+// secret returns the premaster secret with the peer's point.
+func (k *ephemeralKey) secret(peer []byte) ([]byte, error) { return agree(k.ecdhKey, peer, nil) }

@@ -2,6 +2,7 @@ package tlsconn
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
@@ -69,6 +70,11 @@ func TestEmptyClientKeyExchange(t *testing.T) {
 	}
 }
 
+// curve is a group's curve, computed by the standard library.
+func curve(g tls.CurveID) ecdh.Curve {
+	return map[tls.CurveID]ecdh.Curve{tls.X25519: ecdh.X25519(), tls.CurveP256: ecdh.P256(), tls.CurveP384: ecdh.P384(), tls.CurveP521: ecdh.P521()}[g]
+}
+
 // 5.10: "leading zeros found in this octet string MUST NOT be truncated": the premaster
 // secret is as long as the field, whatever it begins with.
 func TestLeadingZerosOfThePremasterSecret(t *testing.T) {
@@ -91,7 +97,7 @@ func TestLeadingZerosOfThePremasterSecret(t *testing.T) {
 				if p.premaster, err = key.ECDH(peer); err != nil {
 					t.Fatal(err)
 				}
-				if p.key = (&ephemeralKey{g, key}); p.premaster[0] == 0 {
+				if p.key = (&ephemeralKey{standardKey{key}}); p.premaster[0] == 0 {
 					break
 				}
 			}

@@ -3,7 +3,6 @@ package tlsconn
 import (
 	"bytes"
 	"crypto/mlkem"
-	"crypto/rand"
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
@@ -368,7 +367,7 @@ func TestServerAsksForOneOfTheClientsGroups(t *testing.T) {
 
 // invalidShares are key_exchange values that are not valid for their group
 // (4.2.8.1, 4.2.8.2, 7.4.2), from a client or from a server.
-func invalidShares(t *testing.T, fromServer bool) map[tls.CurveID]map[string][]byte {
+func invalidShares(t testing.TB, fromServer bool) map[tls.CurveID]map[string][]byte {
 	fromHex := func(s string) []byte {
 		b, err := hex.DecodeString(s)
 		if err != nil {
@@ -377,11 +376,11 @@ func invalidShares(t *testing.T, fromServer bool) map[tls.CurveID]map[string][]b
 		return b
 	}
 	point := func(g tls.CurveID) []byte {
-		key, err := curve(g).GenerateKey(rand.Reader)
+		key, err := newECDHKey(g)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return key.PublicKey().Bytes()
+		return key.public()
 	}
 	lowOrder := map[string][]byte{
 		"zero (7.4.2: an all-zero secret)": make([]byte, 32),
