@@ -12,6 +12,9 @@
 // drops what cannot be written in time, and backends are dialed by the reactor. Counters are kept per
 // loop, and added up by who asks.
 //
+// Memory: heap.go gives back what a burst of handshakes leaves behind, which would be as large as the idle
+// connections themselves.
+//
 // The processors: the program runs L loops, one per processor, and W workers for slow signatures,
 // which the kernel schedules behind the loops since their threads are niced. Go's scheduler has to
 // let both run, hence GOMAXPROCS(L+W), a setting that belongs to the program and not to a library.

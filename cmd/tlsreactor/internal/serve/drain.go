@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/tlsreactor/tlsreactor/reactor"
 )
@@ -12,10 +13,14 @@ import (
 // errSecondSignal is why a drain was cut short.
 var errSecondSignal = errors.New("ended at once by a second signal")
 
-// untilSignalled waits for a signal that ends the program, and drains.
+// untilSignalled waits for a signal that ends the program, and drains. Meanwhile it keeps the heap.
 func (s *server) untilSignalled(signals *signals) error {
+	heap, looks := newHeap(), time.NewTicker(heapInterval)
+	defer looks.Stop()
 	for {
 		select {
+		case <-looks.C:
+			heap.keep()
 		case <-signals.counters:
 			s.logCounters()
 		case <-s.reactor.Failed():
