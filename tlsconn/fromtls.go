@@ -347,6 +347,8 @@ func (c *configsForClients) convert(theirs *tls.Config) conversion {
 	config.SignatureSchemes = c.parent.SignatureSchemes
 	config.MaxFragment = c.parent.MaxFragment
 	config.MaxCertificateBytes = c.parent.MaxCertificateBytes
+	config.ServerSessions = c.parent.ServerSessions
+	config.TraceMessage = c.parent.TraceMessage
 	config.VerifyPeerLater = c.parent.VerifyPeerLater
 	config.ClientCertificateTypes = c.parent.ClientCertificateTypes
 	config.VerifyRawPublicKey = c.parent.VerifyRawPublicKey

@@ -416,6 +416,41 @@ func TestFromTLSConvertsWhatGetConfigForClientReturnsOnce(t *testing.T) {
 }
 
 // A callback that makes a Config for each connection does not fill the memory.
+// The fields of Config that a tls.Config has none for go on to be those of FromTLS's result when
+// GetConfigForClient answers with another one; where a new field belongs has to be said here.
+func TestFromTLSCarriesOverWhatTheOtherTLSConfigHasNoFieldFor(t *testing.T) {
+	others := []string{
+		// They come from the other one.
+		"InspectClientHello", "Certificates", "GetCertificate", "ClientAuth", "ClientCAs", "VerifyPeer", "NextProtos",
+		"SessionTicketsDisabled", "MinVersion", "MaxVersion", "CipherSuites", "CurvePreferences", "KeyLogWriter", "Time",
+		// They go with the certificates.
+		"IssuerBound", "ChooseCertificate", "ClientCANames",
+		// They are of clients.
+		"ChooseClientCertificate", "GetClientCertificate", "RawPublicKeys", "ChooseRawPublicKey", "RootCAs", "ServerName",
+		"InsecureSkipVerify", "FallbackSCSV", "Grease", "RequestOCSP", "RequestSCTs", "Sessions", "SessionKey", "AllowUnknownProtocol",
+		"AllowMissingRenegotiationInfo", "KeyShares",
+	}
+	c := configsForClients{parent: &Config{
+		Tickets: NewTicketKeys(nil), ServerSessions: NewSessionStore(1), TicketCount: 2, TicketLifetime: time.Hour, SessionScope: "a",
+		SignatureSchemes: []tls.SignatureScheme{tls.Ed25519}, MaxFragment: 1000, MaxCertificateBytes: 1000,
+		ClientCertificateTypes: []CertificateType{CertificateRawPublicKey},
+		VerifyRawPublicKey:     func(*Peer, *Completion[struct{}]) {},
+		VerifyPeerLater:        func(*Peer, *Completion[struct{}]) {},
+		TraceMessage:           func(*Conn, TracedMessage) {},
+	}}
+	converted := c.convert(new(tls.Config))
+	if converted.err != nil {
+		t.Fatal(converted.err)
+	}
+	was, is := reflect.ValueOf(c.parent).Elem(), reflect.ValueOf(converted.config).Elem()
+	for i := range was.NumField() {
+		field := was.Type().Field(i)
+		if field.IsExported() && !slices.Contains(others, field.Name) && (was.Field(i).IsZero() || is.Field(i).IsZero()) {
+			t.Errorf("%s is not carried over", field.Name)
+		}
+	}
+}
+
 func TestFromTLSBoundsWhatGetConfigForClientReturned(t *testing.T) {
 	c := configsForClients{
 		choose:    func(*tls.ClientHelloInfo) (*tls.Config, error) { return new(tls.Config), nil },

@@ -215,11 +215,13 @@ func (o *Options) config(asked func(), chain func([]*x509.Certificate) error) *t
 			asked()
 			return new(tls.Certificate), nil // none
 		},
-		NextProtos:       o.ALPN,
-		MinVersion:       uint16(o.Min),
-		MaxVersion:       uint16(o.Max),
-		CipherSuites:     o.Suites,
-		CurvePreferences: o.Groups,
+		NextProtos: o.ALPN,
+		// Nothing is at stake here, and old servers are there to be probed.
+		AllowMissingRenegotiationInfo: true,
+		MinVersion:                    uint16(o.Min),
+		MaxVersion:                    uint16(o.Max),
+		CipherSuites:                  o.Suites,
+		CurvePreferences:              o.Groups,
 	}
 }
 
