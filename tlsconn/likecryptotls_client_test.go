@@ -339,4 +339,9 @@ var decidedOfClients = []decided{
 		flight: flight13, show: func(h *looseHello) {
 			h.extensions = slices.Insert(h.extensions, 0, looseExtension{uint16(wire.ExtRenegotiationInfo), []byte("\x01x")})
 		}},
+	{why: "no RFC names an order of checks: a renegotiation_info that is not empty (RFC 5746 3.4) and a session id that is echoed",
+		ours: "renegotiation_info is not empty", when: theyRefuse, setup: 1,
+		flight: flight13, show: func(h *looseHello) {
+			h.extensions = []looseExtension{{uint16(wire.ExtRenegotiationInfo), []byte("\x01x")}}
+		}},
 }
