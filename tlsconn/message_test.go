@@ -12,7 +12,7 @@ import (
 )
 
 func TestLegalOrders(t *testing.T) {
-	for _, o := range legalOrders {
+	for _, o := range everyLegalOrder {
 		for _, role := range o.roles {
 			t.Run(fmt.Sprintf("%s, a %v", o.mode, role), func(t *testing.T) {
 				p := o.play(t, role, len(o.order), func(p *puppet, l line) {
@@ -20,48 +20,69 @@ func TestLegalOrders(t *testing.T) {
 					if st := p.conn.State(); st != l.at {
 						t.Fatalf("before %v: state %v, want %v: %v", l.typ, st, l.at, p.err)
 					}
-					if !slices.Contains(l.at.accepts(role, tls.VersionTLS13), l.typ) {
+					if l.typ != changeOfKeys && !slices.Contains(l.at.accepts(role, o.how.version()), l.typ) {
 						t.Fatalf("%v does not accept %v", l.at, l.typ)
 					}
 				})
 				p.wantConnected()
 				p.wantData("after " + o.mode)
+				p.wantAnswer("in the mode " + o.mode)
+				if p.twelve != nil {
+					p.twelve.wantExporter(!p.plainMaster)
+				}
+				if s := p.conn.ConnectionState(); s.Version != o.how.version() || s.DidResume != (o.how&(withSession|withoutIt) == withSession) {
+					t.Fatalf("%+v", s)
+				}
 			})
 		}
 	}
 }
 
-// statesOf12 are the states that only TLS 1.2 has.
-var statesOf12 = []State{
-	StateSendServerHelloDone, StateExpectClientKeyExchange, StateExpectStatusOrKeyExchange, StateExpectServerKeyExchange,
-	StateExpectRequestOrDone, StateExpectServerHelloDone, StateSendClientKeyExchange, StateExpectNewSessionTicket,
-	StateExpectChangeCipherSpec,
-}
+// refusedWhenConnected are what a connection of TLS 1.2 accepts to refuse it by an alert
+// of its own: an attempt to renegotiate.
+var refusedWhenConnected = map[Role]wire.MessageType{RoleServer: wire.TypeClientHello, RoleClient: wire.TypeHelloRequest}
 
 // Every state either consumes messages, the same ones for each call, or works.
 func TestStatesAcceptWhatTheirOrdersSay(t *testing.T) {
-	legal := make(map[Role]map[State][]wire.MessageType)
-	for _, role := range []Role{RoleServer, RoleClient} {
-		legal[role] = make(map[State][]wire.MessageType)
-		for _, o := range legalOrders {
+	type key struct {
+		version uint16
+		role    Role
+		st      State
+	}
+	legal := make(map[key][]wire.MessageType)
+	reached := make(map[State]bool) // by a peer that says something there
+	for _, version := range bothVersions {
+		for _, role := range bothRoles {
+			if version == tls.VersionTLS12 {
+				k := key{version, role, StateConnected}
+				legal[k] = append(legal[k], refusedWhenConnected[role])
+			}
+		}
+	}
+	for _, o := range everyLegalOrder {
+		for _, role := range o.roles {
 			for _, l := range o.order {
-				if l.from != role && slices.Contains(o.roles, role) && !slices.Contains(legal[role][l.at], l.typ) {
-					legal[role][l.at] = append(legal[role][l.at], l.typ)
+				if l.from == role {
+					continue
+				}
+				reached[l.at] = true
+				k := key{o.how.version(), role, l.at}
+				if l.typ != changeOfKeys && !slices.Contains(legal[k], l.typ) {
+					legal[k] = append(legal[k], l.typ)
 				}
 			}
 		}
 	}
 	for st := range stateNames {
-		if slices.Contains(statesOf12, st) {
-			continue // their orders are TLS 1.2's
-		}
-		for role, byState := range legal {
-			want, got := byState[st], slices.Clone(st.accepts(role, tls.VersionTLS13))
-			foreign := want == nil && len(legal[RoleServer][st])+len(legal[RoleClient][st]) > 0 // a state of the other role
-			slices.Sort(want)
-			slices.Sort(got)
-			if !foreign && !slices.Equal(got, want) {
-				t.Errorf("%v of a %v accepts %v, the legal orders say %v", st, role, got, want)
+		for _, version := range bothVersions {
+			for _, role := range bothRoles {
+				want, got := slices.Clone(legal[key{version, role, st}]), slices.Clone(st.accepts(role, version))
+				foreign := want == nil && reached[st] // a state of the other role or version
+				slices.Sort(want)
+				slices.Sort(got)
+				if !foreign && !slices.Equal(got, want) {
+					t.Errorf("%v of a %v of %s accepts %v, the legal orders say %v", st, role, tls.VersionName(version), got, want)
+				}
 			}
 		}
 	}
@@ -109,44 +130,49 @@ func TestWrongMessageMatrix(t *testing.T) {
 		}
 	}
 	type cell struct {
+		version uint16
 		st      State
 		role    Role
 		resumed bool // or about to be
 	}
 	cells := make(map[cell]bool)
-	for _, o := range legalOrders {
+	for _, o := range everyLegalOrder {
 		for _, role := range o.roles {
-			for i, l := range o.order {
-				c := cell{l.at, role, o.how&(withSession|withoutIt) == withSession}
+			for i := range len(o.order) + 1 {
+				l := line{at: StateConnected} // behind the last one
+				if i < len(o.order) {
+					l = o.order[i]
+				}
+				c := cell{o.how.version(), l.at, role, o.how&(withSession|withoutIt) == withSession}
 				if l.from == role || cells[c] {
 					continue
 				}
 				cells[c] = true
 				for _, typ := range types {
-					if slices.Contains(l.at.accepts(role, tls.VersionTLS13), typ) {
+					if slices.Contains(l.at.accepts(role, c.version), typ) {
 						continue
 					}
-					t.Run(fmt.Sprintf("%v to a %v in %v, session %t", typ, role, l.at, c.resumed), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%s, %v to a %v in %v, session %t", tls.VersionName(c.version), typ, role, l.at, c.resumed), func(t *testing.T) {
 						p := o.play(t, role, i, nil)
 						p.record(record.Handshake, sampleMessage(typ), 0)
 						p.wantAlert(AlertUnexpectedMessage, "got "+typ.String()+" in state "+l.at.String(),
-							fmt.Sprint("expects ", l.at.accepts(role, tls.VersionTLS13)))
+							fmt.Sprint("expects ", l.at.accepts(role, c.version)))
 					})
 				}
 			}
 		}
 	}
-	if len(cells) != 14+9 {
+	if len(cells) != 14+9+17+9 { // of TLS 1.3 and of TLS 1.2, without a session and with one
 		t.Errorf("%d states were tried, of which some are not reached or new", len(cells))
 	}
 }
 
 // A message that was right once is wrong when it comes again, byte by byte the same.
 func TestRepeatedMessages(t *testing.T) {
-	for _, o := range legalOrders {
+	for _, o := range everyLegalOrder {
 		for _, role := range o.roles {
 			for i, l := range o.order {
-				if l.from == role || l.at == StateConnected {
+				if l.from == role || l.at == StateConnected || l.typ == changeOfKeys {
 					continue
 				}
 				t.Run(fmt.Sprintf("%s: %v twice to a %v in %v", o.mode, l.typ, role, l.at), func(t *testing.T) {

@@ -2,6 +2,7 @@ package tlsconn
 
 import (
 	"crypto/tls"
+	"slices"
 	"sync"
 	"testing"
 
@@ -76,18 +77,41 @@ type legalOrder struct {
 }
 
 // handshakeMode is what sends a handshake another way, bit by bit.
-type handshakeMode uint8
+type handshakeMode uint16
 
 const (
-	withRetry   handshakeMode = 1 << iota // the server asks for another share
-	withRequest                           // and for a certificate
-	withShown                             // which the client has
-	withSession                           // the client has a session
-	withoutIt                             // that the server does not take
+	withRetry       handshakeMode = 1 << iota // the server asks for another share
+	withRequest                               // and for a certificate
+	withShown                                 // which the client has
+	withSession                               // the client has a session
+	withoutIt                                 // that the server does not take
+	of12                                      // it is one of TLS 1.2, of a Conn that knows TLS 1.3 too
+	withAsking                                // of TLS 1.2: the client wants a ticket
+	withStatus                                // of TLS 1.2: the client wants an OCSP response
+	withPlainMaster                           // of TLS 1.2: the puppet has no extended_master_secret
+	withID                                    // of TLS 1.2: the session has an id, no ticket
 )
+
+// version is what a handshake of the mode comes to.
+func (how handshakeMode) version() uint16 {
+	if how&of12 != 0 {
+		return tls.VersionTLS12
+	}
+	return tls.VersionTLS13
+}
 
 // configure sets a Conn up for the mode.
 func (how handshakeMode) configure(role Role, c *Config) {
+	if how&of12 != 0 {
+		c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS13
+	}
+	if how&withStatus != 0 {
+		c.RequestOCSP = true
+		c.Certificates = stapled(c.Certificates)
+	}
+	if how&withAsking != 0 && role == RoleClient {
+		c.Sessions = new(lastSession)
+	}
 	if how&withRetry != 0 && role == RoleServer {
 		onlyP256(c)
 	}
@@ -102,16 +126,33 @@ func (how handshakeMode) configure(role Role, c *Config) {
 	case how&withSession == 0:
 	case role == RoleClient:
 		c.InsecureSkipVerify = true // the session's chain is not of this test's CA
-		known := knownSession(puppetCertificate().Certificate)
+		known := knownSessionOf(how, puppetCertificate().Certificate)
 		if p, err := cloneConfig(c).prepare(); err == nil {
 			known.scope = p.clientScope // it is of the client that has this certificate
 		}
 		c.Sessions = &lastSession{session: &Session{session: known, ticket: []byte(knownTicket)}}
+		if how&withID != 0 {
+			c.Sessions = &lastSession{session: &Session{session: known, id: []byte(knownID)}}
+		}
+	case how&withID != 0:
+		known := knownSessionOf(how, nil)
+		known.clientAuth = c.ClientAuth
+		c.ServerSessions = NewSessionStore(0)
+		c.ServerSessions.PutSession([]byte(knownID), known.append(nil))
 	case how&withoutIt == 0:
-		c.Tickets = knownTickets{c.ClientAuth}
+		c.Tickets = knownTickets{how, c.ClientAuth}
 	default:
-		c.Tickets = knownTickets{tls.RequireAnyClientCert} // of another policy
+		c.Tickets = knownTickets{how, tls.RequireAnyClientCert} // of another policy
 	}
+}
+
+// stapled returns copies of certificates that have an OCSP response.
+func stapled(certs []tls.Certificate) []tls.Certificate {
+	certs = slices.Clone(certs)
+	for i := range certs {
+		certs[i].OCSPStaple = []byte("a response")
+	}
+	return certs
 }
 
 // meet makes a Conn of the given role for the mode, and its puppet.
@@ -119,6 +160,9 @@ func (how handshakeMode) meet(t testing.TB, connRole Role) *puppet {
 	t.Helper()
 	p := newPuppet(t, connRole.other(), func(c *Config) { how.configure(connRole, c) })
 	p.tickets = knownTicketOf(how)
+	if how&of12 != 0 {
+		p.twelve, p.plainMaster = puppet12Of(p), how&withPlainMaster != 0
+	}
 	return p
 }
 

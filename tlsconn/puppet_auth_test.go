@@ -28,7 +28,19 @@ func meetAsked(t testing.TB, connRole Role) *puppet {
 // having met.
 const knownTicket = "the ticket of the session"
 
-// knownSession is what both remember of it.
+// knownID is its name where it has one instead.
+const knownID = "the session's id, of 32 bytes..."
+
+// knownSessionOf is what both remember of it in the mode.
+func knownSessionOf(how handshakeMode, chain [][]byte) session {
+	s := knownSession(chain)
+	if how&of12 != 0 {
+		s.version, s.suite, s.psk, s.extended = tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, bytes.Repeat([]byte{0x5a}, 48), how&withPlainMaster == 0
+	}
+	return s
+}
+
+// knownSession is the one of TLS 1.3.
 func knownSession(chain [][]byte) session {
 	return session{
 		version: tls.VersionTLS13, suite: tls.TLS_AES_128_GCM_SHA256, psk: bytes.Repeat([]byte{0x5a}, 32),
@@ -44,12 +56,15 @@ func knownTicketOf(how handshakeMode) []puppetTicket {
 	return []puppetTicket{{
 		NewSessionTicket: wire.NewSessionTicket{Ticket: []byte(knownTicket)},
 		suite:            suiteAES128,
-		psk:              knownSession(nil).psk,
+		psk:              knownSessionOf(how, nil).psk,
 	}}
 }
 
 // knownTickets is a TicketProtector that knows one ticket and makes none.
-type knownTickets struct{ policy tls.ClientAuthType }
+type knownTickets struct {
+	how    handshakeMode
+	policy tls.ClientAuthType
+}
 
 // OpenTicket implements TicketProtector.
 func (k knownTickets) OpenTicket(ticket []byte, answer *Completion[[]byte]) {
@@ -57,7 +72,7 @@ func (k knownTickets) OpenTicket(ticket []byte, answer *Completion[[]byte]) {
 		answer.Complete(nil)
 		return
 	}
-	s := knownSession(nil)
+	s := knownSessionOf(k.how, nil)
 	s.clientAuth = k.policy
 	answer.Complete(s.append(nil))
 }

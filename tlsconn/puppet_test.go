@@ -60,6 +60,9 @@ type puppet struct {
 	suiteID   uint16 // that it offers or selects
 	cert      tls.Certificate
 
+	twelve      *puppet12 // itself, if it speaks TLS 1.2
+	plainMaster bool      // and it has no extended_master_secret in a play
+
 	tickets []puppetTicket // of which it knows the secrets
 	psk     []byte         // of the session that is resumed
 	// rebind, if set, changes the binders of the next ClientHello.
@@ -387,6 +390,19 @@ func (p *puppet) wantData(data string) {
 	p.record(record.ApplicationData, []byte(data), 0)
 	if p.drive(); string(p.data[mark:]) != data {
 		p.t.Fatalf("%v: read %q, want %q: %v", p.conn.role, p.data[mark:], data, p.err)
+	}
+}
+
+// wantAnswer has the Conn send data and checks that the puppet can read it.
+func (p *puppet) wantAnswer(data string) {
+	p.t.Helper()
+	mark := len(p.received)
+	n, err := p.conn.Write([]byte(data))
+	if n != len(data) || err != nil {
+		p.t.Fatalf("%v: Write = %d, %v", p.conn.role, n, err)
+	}
+	if p.hearAll(); string(p.received[mark:]) != data {
+		p.t.Fatalf("%v: sent %q, want %q", p.conn.role, p.received[mark:], data)
 	}
 }
 
