@@ -35,6 +35,10 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata fro
 //	                   client-auth= (request, require), client-shows: its certificate;
 //	                   client-remembers: it keeps a session; later= (inspect, choose, sign,
 //	                   ticket, session, judge), separated by commas: what waits for "complete"
+//	                   client-speaks=, server-speaks= (1.2, 1.3, both: as by default);
+//	                   client-falls-back: it says that it could do more (RFC 7507);
+//	                   server-names: it names its sessions instead of giving tickets;
+//	                   ocsp: the client asks for an OCSP response, and there is one
 //	new again          another connection of the same two. Options: as above, for what has
 //	                   changed since; server-forgets: its ticket keys are new; after= (1h)
 //	SIDE handshake     Handshake
@@ -43,6 +47,8 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata fro
 //	SIDE keyupdate     KeyUpdate; with "request", asking for the peer's
 //	SIDE flush         Flush
 //	SIDE closewrite    CloseWrite
+//	SIDE renegotiate   as no side of ours does: a client_hello or a hello_request, behind
+//	                   the handshake
 //	SIDE complete      the operation that it waits for ends well
 //	SIDE fail          the operation that it waits for fails
 //	SIDE stall         the transport takes no output from now on
@@ -50,7 +56,8 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata fro
 //	SIDE hangup        the transport ends, in both directions
 //
 // After "sends", each record is what RFC 8446 2 writes: {...} under handshake
-// keys, [...] under application keys, plain otherwise.
+// keys, [...] under application keys, plain otherwise. The keys of TLS 1.2, which has
+// but one set, are application keys.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -162,9 +169,10 @@ func (h *stagehand) open(options []string) string {
 	}
 	s := h.scene
 	h.p = newPairIn(h.t, NewWorkspace(s.clientWS), NewWorkspace(s.serverWS), s.client, s.server)
+	randoms := new(keysched.Randoms)
 	h.eyes = map[*side]*eavesdropper{
-		h.p.client: {wire: h.p.client.tr.out, secrets: h.secrets, labels: [2]string{keyLogClientHandshake, keyLogClientApplication}},
-		h.p.server: {wire: h.p.server.tr.out, secrets: h.secrets, labels: [2]string{keyLogServerHandshake, keyLogServerApplication}},
+		h.p.client: {wire: h.p.client.tr.out, secrets: h.secrets, labels: [2]string{keyLogClientHandshake, keyLogClientApplication}, randoms: randoms},
+		h.p.server: {wire: h.p.server.tr.out, secrets: h.secrets, labels: [2]string{keyLogServerHandshake, keyLogServerApplication}, randoms: randoms},
 	}
 	return fmt.Sprintf("client: %v, wants %v\nserver: %v, wants %v\n", h.p.client.conn.State(), h.p.client.conn.Wants(),
 		h.p.server.conn.State(), h.p.server.conn.Wants())
@@ -198,8 +206,18 @@ func (h *stagehand) option(key, value string) bool {
 		}
 	case "client-shows":
 		s.client.Certificates = []tls.Certificate{s.cast.client}
+	case "client-speaks":
+		s.client.MinVersion, s.client.MaxVersion = versionsNamed(value)
+	case "server-speaks":
+		s.server.MinVersion, s.server.MaxVersion = versionsNamed(value)
+	case "client-falls-back":
+		s.client.FallbackSCSV = true
+	case "ocsp":
+		s.client.RequestOCSP, s.server.Certificates = true, stapled(s.server.Certificates)
 	case "client-remembers":
 		s.client.Sessions = new(lastSession)
+	case "server-names":
+		s.server.SessionTicketsDisabled, s.server.ServerSessions = true, NewSessionStore(0)
 	case "server-forgets":
 		s.server.Tickets = NewTicketKeys(testClock)
 	case "after":
@@ -216,6 +234,18 @@ func (h *stagehand) option(key, value string) bool {
 		return false
 	}
 	return true
+}
+
+// versionsNamed are the lowest and the highest version to speak.
+func versionsNamed(name string) (least, most uint16) {
+	least, most = tls.VersionTLS12, tls.VersionTLS13
+	switch name {
+	case "1.2":
+		most = tls.VersionTLS12
+	case "1.3":
+		least = tls.VersionTLS13
+	}
+	return least, most
 }
 
 // later makes one kind of operation answer later.
@@ -268,6 +298,13 @@ func (h *stagehand) do(s *side, verb, arg string) string {
 		return answer(s.conn.Flush())
 	case "closewrite":
 		return answer(s.conn.CloseWrite())
+	case "renegotiate":
+		typ := wire.TypeHelloRequest
+		if s == h.p.client {
+			typ = wire.TypeClientHello
+		}
+		s.conn.appendRecords(record.Handshake, sampleMessage(typ))
+		return answer(s.conn.Flush())
 	case "complete":
 		h.scene.ops.take()[0].complete()
 		return "the operation has ended"
@@ -328,6 +365,7 @@ type eavesdropper struct {
 	labels  [2]string // of the handshake's and the application's secret
 	phase   int       // 0 plain, 1 handshake keys, 2 application keys
 	key     puppetKey
+	randoms *keysched.Randoms // of both hellos
 }
 
 // records describes what was sent since the last time.
@@ -346,7 +384,9 @@ func (e *eavesdropper) records(t testing.TB, c *Conn) (out []string) {
 		e.seen += len(rec)
 		typ, content := h.Type, rec[record.HeaderLen:]
 		format := "%s"
-		if h.Type == record.ApplicationData {
+		if e.key.tls12 {
+			format, content = "[%s]", e.key.opened12(t, rec)
+		} else if h.Type == record.ApplicationData {
 			if e.phase == 0 {
 				e.next(c, e.secrets[e.labels[0]])
 			}
@@ -359,7 +399,22 @@ func (e *eavesdropper) records(t testing.TB, c *Conn) (out []string) {
 			typ, content = record.Type(inner[len(inner)-1]), inner[:len(inner)-1]
 		}
 		out = append(out, fmt.Sprintf(format, e.describe(c, typ, content)))
+		if typ == record.ChangeCipherSpec && c.version() == tls.VersionTLS12 {
+			e.next12(c)
+		}
 	}
+}
+
+// next12 takes on the key of TLS 1.2.
+func (e *eavesdropper) next12(c *Conn) {
+	var client, server keysched.Secret
+	master := e.secrets[keyLogMaster]
+	aead := c.facts.suite.aead
+	keysched.New(c.facts.suite.hash).WriteKeys(&client, &server, &master, e.randoms, aead.KeyLen(), aead.IVLen12())
+	if c.role == RoleServer {
+		client = server
+	}
+	e.key = puppetKey12(c.facts.suite, &client)
 }
 
 // next takes on the next key.
@@ -388,12 +443,19 @@ func (e *eavesdropper) describe(c *Conn, typ record.Type, content []byte) string
 		n := wire.HeaderLen + int(content[1])<<16 + int(content[2])<<8 + int(content[3])
 		name := typ.String()
 		switch typ {
+		case wire.TypeClientHello:
+			if e.phase == 0 && !e.key.on {
+				copy(e.randoms.Client[:], content[6:])
+			}
 		case wire.TypeServerHello:
+			copy(e.randoms.Server[:], content[6:])
 			if slices.Equal(content[6:38], wire.HelloRetryRequestRandom[:]) {
 				name = "hello_retry_request"
 			}
 		case wire.TypeFinished:
-			e.next(c, e.secrets[e.labels[1]])
+			if !e.key.tls12 {
+				e.next(c, e.secrets[e.labels[1]])
+			}
 		case wire.TypeKeyUpdate:
 			if content[4] == 1 {
 				name += "(update_requested)"
