@@ -136,3 +136,45 @@ func TestCoalescedRecords(t *testing.T) {
 		t.Fatalf("read %q", p.server.got)
 	}
 }
+
+// The same in TLS 1.2, where it is the server that finishes a full handshake, and the
+// client that finishes a resumption: Finished, data and close_notify in one piece.
+func TestCoalescedRecordsOfTLS12(t *testing.T) {
+	s := newScene(newCast(t))
+	only12(s)
+	s.remember()
+	for n, resumed := range []bool{false, true} {
+		p := s.open(t, uint64(n))
+		first, last := p.client, p.server
+		if resumed {
+			first, last = p.server, p.client
+		}
+		_ = p.client.conn.Handshake()
+		_ = p.server.conn.Handshake()
+		if !resumed {
+			_ = p.client.conn.Handshake()
+		}
+		last.tr.auto = false
+		if err := last.conn.Handshake(); err != nil {
+			t.Fatalf("resumed %t: %s: %v%v", resumed, last.name, err, p)
+		}
+		if _, err := last.conn.Write([]byte("early bird")); err != nil {
+			t.Fatal(err)
+		}
+		if err := last.conn.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		last.tr.out.delivered = len(last.tr.out.bytes)
+		if err := first.conn.Handshake(); err != nil {
+			t.Fatalf("resumed %t: %s: %v%v", resumed, first.name, err, p)
+		}
+		if n := first.conn.Buffered(); n < len("early bird") {
+			t.Fatalf("resumed %t: Buffered() = %d with data waiting", resumed, n)
+		}
+		for first.read(100) == nil {
+		}
+		if string(first.got) != "early bird" || first.conn.ConnectionState().DidResume != resumed {
+			t.Fatalf("resumed %t: read %q%v", resumed, first.got, p)
+		}
+	}
+}
