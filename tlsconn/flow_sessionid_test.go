@@ -11,8 +11,8 @@ var sessionIDFlows = []flow{
 		name: "TLS 1.2: full, then resumed with a session id",
 		set:  func(s *scene) { only12(s); s.named() },
 
-		script:     repeatedly(nil),
-		everySplit: true,
+		script:  repeatedly(nil),
+		samples: 120,
 	},
 	{
 		name: "TLS 1.2: everything of a server that names its sessions suspends",
