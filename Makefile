@@ -42,7 +42,7 @@ run: build ## the main job on its default: a page on https://127.0.0.1:8443/
 
 .PHONY: test
 test: have-tools ## every test, under the race detector; installs nothing
-	$(GO) test -race -timeout 10m $(TESTFLAGS) ./...
+	$(GO) test -race -timeout 18m $(TESTFLAGS) ./...
 
 .PHONY: race
 race: have-tools ## the packages that others build on, many times over

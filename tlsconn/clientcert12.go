@@ -108,12 +108,13 @@ func (hs *client12) readNewSessionTicket(m message) (State, error) {
 
 // finish leaves the session with Config.Sessions, and the rest with the connection.
 func (hs *client12) finish() {
-	hs.complete(nil)
 	if !hs.c.keepsSessions() {
+		hs.complete(nil, nil)
 		return
 	}
 	p, _ := hs.c.config.prepare()
 	s := &Session{session: hs.newSession(), ticket: hs.issued}
+	hs.complete(nil, s.failed)
 	s.psk, s.extended = slices.Clone(hs.master[:]), hs.extended
 	s.begin(p.now(), hs.lifetime, hs.peer.expires())
 	switch {

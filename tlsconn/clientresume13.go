@@ -50,7 +50,7 @@ func (hs *client13) awaitSession() (State, error) {
 func (hs *client13) offerable(found *Session) bool {
 	p, _ := hs.c.config.prepare()
 	s := &found.session
-	return len(s.chain) > 0 && len(found.ticket) <= maxOfferedTicket && p.continues(s) && s.fresh(p.now()) &&
+	return len(s.chain) > 0 && (s.failed == nil || !s.failed.Load()) && len(found.ticket) <= maxOfferedTicket && p.continues(s) && s.fresh(p.now()) &&
 		s.serverName == string(sniOf(p.serverName)) && s.scope == p.clientScope
 }
 

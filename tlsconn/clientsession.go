@@ -1,6 +1,9 @@
 package tlsconn
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // This file is what a client's sessions of both versions have in common: TLS 1.3 gives
 // any number of them, each with a ticket, to a connection that is complete; TLS 1.2 one
@@ -18,6 +21,12 @@ func (hs *parties) newSession() session {
 	p, _ := hs.c.config.prepare()
 	s := hs.agreed()
 	s.scope = p.clientScope
+	if hs.session != nil {
+		s.failed = hs.session.failed
+	}
+	if s.failed == nil {
+		s.failed = new(atomic.Bool)
+	}
 	s.ocsp, s.scts = hs.peer.OCSPResponse, hs.peer.SignedCertificateTimestamps
 	return s
 }

@@ -151,13 +151,3 @@ func (hs *server12) store() {
 		clear(state)
 	}
 }
-
-// forgetSession ends the session of a connection that ended with a fatal alert. RFC 5246
-// 7.2.2: "Servers and clients MUST forget any session-identifiers, keys, and secrets
-// associated with a failed connection." It is for who has sent a Finished: an id can be
-// read on the wire, and would let anybody end the session of another.
-func (c *Conn) forgetSession() {
-	if c.kept12 != nil && c.kept12.id != nil {
-		c.config.ServerSessions.RemoveSession(c.kept12.id[:])
-	}
-}

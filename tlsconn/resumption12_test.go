@@ -448,3 +448,48 @@ func hello12() wire.ClientHello {
 		SupportedGroups: []uint16{uint16(tls.X25519)},
 	}
 }
+
+// A client does not offer a session whose connection ended with a fatal alert (RFC 5246 7.2.2, RFC 8446
+// 6.2), though its cache has it.
+func TestAClientForgetsASessionThatEndedWithAFatalAlert(t *testing.T) {
+	ends := []struct {
+		name    string
+		end     func(p *pair)
+		resumed bool
+	}{
+		{"closed", func(p *pair) { _ = p.client.conn.Close() }, true},
+		{"cut off", func(p *pair) {
+			p.server.tr.out.closed = true
+			if err := p.client.read(10); err != io.ErrUnexpectedEOF {
+				p.t.Error(err)
+			}
+		}, true},
+		{"a fatal alert of the client's", func(p *pair) { _ = p.client.conn.Abort(AlertInternalError, nil) }, false},
+		{"a fatal alert of the server's", func(p *pair) {
+			_ = p.server.conn.Abort(AlertInternalError, nil)
+			wantPeerAlert(p.t, "client", p.client.read(10), AlertInternalError)
+		}, false},
+	}
+	for way, begin := range map[string]func(t *testing.T) *resumption{
+		"TLS 1.3":                   newResumption,
+		"TLS 1.2 with a ticket":     func(t *testing.T) *resumption { return newResumption12(t, false) },
+		"TLS 1.2 with a session id": func(t *testing.T) *resumption { return newResumption12(t, true) },
+	} {
+		for _, tt := range ends {
+			for _, resumed := range []bool{false, true} {
+				t.Run(way+", "+tt.name, func(t *testing.T) {
+					r := begin(t)
+					p := r.want("the first connection", false)
+					if resumed {
+						p = r.want("the second one", true)
+					}
+					tt.end(p)
+					if r.cache.session == nil {
+						t.Fatal("the cache has no session")
+					}
+					r.want("the next one", tt.resumed)
+				})
+			}
+		}
+	}
+}

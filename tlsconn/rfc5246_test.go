@@ -33,8 +33,8 @@ import (
 //	7.2.1    BoGo Shutdown-*; that the other side closes at once too, and drops what it has yet to
 //	         send, is undone by RFC 8446 6.1, which says why
 //	7.2.2    here: own (reserved alerts), records (a fatal one), sessions (a handshake that fails
-//	         leaves none); resumption12_test.go: a fatal alert after the handshake ends a server's
-//	         session. A client's lies with its SessionCache by then, and is not taken back
+//	         leaves none); resumption12_test.go: a fatal alert after the handshake ends the
+//	         session, a server's and a client's
 //	7.3, 7.4 BoGo Skip*, AppDataBeforeHandshake*, WrongMessageType-*; here: client (resumption)
 //	7.4.1.1  BoGo StrayHelloRequest*, which has a client refuse what it should ignore
 //	7.4.1.2  here; session ids that say nothing: resumption12_test.go; BoGo UnknownCipher,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/keysched"
 	"github.com/tlsreactor/tlsreactor/tlsconn/internal/wire"
@@ -136,15 +137,17 @@ func (hs *handshake12) changeReadKey() error {
 type kept12 struct {
 	randoms  keysched.Randoms // for the exporter, if extended
 	extended bool
-	id       *sessionID // of a server's session in Config.ServerSessions; nil for none
+	id       *sessionID   // of a server's session in Config.ServerSessions; nil for none
+	failed   *atomic.Bool // of a client's sessions; nil for none
 }
 
-// complete leaves with the connection what an exporter needs, and the id of its session.
-func (hs *handshake12) complete(id *sessionID) {
-	if !hs.extended && id == nil {
+// complete leaves with the connection what an exporter needs, and by what its session is to be
+// forgotten.
+func (hs *handshake12) complete(id *sessionID, failed *atomic.Bool) {
+	if !hs.extended && id == nil && failed == nil {
 		return
 	}
-	hs.c.kept12 = &kept12{id: id, extended: hs.extended}
+	hs.c.kept12 = &kept12{id: id, failed: failed, extended: hs.extended}
 	if hs.extended {
 		hs.c.exporter, hs.c.kept12.randoms = hs.master, hs.randoms
 	}

@@ -317,7 +317,7 @@ func (hs *server12) readClientFinished(m message) (State, error) {
 		return 0, err
 	}
 	if hs.session != nil {
-		hs.complete(hs.id)
+		hs.complete(hs.id, nil)
 		return StateConnected, nil
 	}
 	return StateSendServerFinished, nil
@@ -335,6 +335,6 @@ func (hs *server12) sendServerFinished() (State, error) {
 	if err := hs.sendFinished(); err != nil {
 		return 0, err
 	}
-	hs.complete(hs.id)
+	hs.complete(hs.id, nil)
 	return StateAwaitFlush, nil // the client waits for it
 }

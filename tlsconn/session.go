@@ -2,6 +2,7 @@ package tlsconn
 
 import (
 	"crypto/tls"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +26,11 @@ type session struct {
 	// What the ticket is bound to.
 	serverName, protocol, scope string
 	clientAuth                  tls.ClientAuthType // the server's policy; a client's is 0
+
+	// failed is set when a connection of a client's session has ended with a fatal alert.
+	// All sessions that one full handshake brought about share it; nil on a server, and for
+	// one that comes from outside of the process.
+	failed *atomic.Bool
 
 	chain  [][]byte // the peer's certificates, DER, leaf first; nil without
 	rawKey bool     // chain is a client's raw public key instead
@@ -81,7 +87,9 @@ func (s *session) fresh(now time.Time) bool {
 
 // Session is a client's knowledge of how to resume a connection: a ticket, and
 // the secret that belongs to it. It is immutable but for UnmarshalBinary, and so
-// may be used by several goroutines at once.
+// may be used by several goroutines at once. Once a connection of the session has
+// ended with a fatal alert it is not resumed any more, wherever it is kept (RFC 5246
+// 7.2.2, RFC 8446 6.2).
 type Session struct {
 	session
 	ticket []byte // 1 to 2^16-1 bytes (RFC 8446 4.6.1)
