@@ -76,7 +76,7 @@
 //
 // The package imports neither os, syscall nor x/sys, and net only in netconn.go
 // for the types of crypto/tls's callbacks. It starts no goroutine and asks no
-// clock but its Config's. Primitives come from the standard library and x/crypto;
+// clock but its Config's. Primitives come from the standard library, x/crypto and CIRCL;
 // the codec, the record protection and the key schedule are leaves under
 // internal/.
 //
