@@ -81,6 +81,10 @@ bench: build ## beside crypto/tls: memory, handshakes, bulk, latency calm and st
 bench-remote-key: ## bursts of handshakes beside echoes, with the key in another process, 50 ms away; a minute
 	$(GO) run ./bench -remote-key $(BENCHFLAGS)
 
+.PHONY: interop
+interop: have-tools ## the matrix with other TLS stacks, whose table it writes into README.md
+	$(GO) test -race -count=1 -timeout 10m -run '^TestInteroperation$$' -v ./tlsconn -update
+
 .PHONY: bogo-shim
 bogo-shim: ## bin/bogo_shim, which BoGo drives to test the engine
 	$(GO) build -o bin/bogo_shim ./tlsconn/internal/bogoshim
@@ -97,7 +101,7 @@ bogo: bogo-shim ## BoringSSL's conformance suite, run by BOGO_RUNNER
 TOOLS := openssl:openssl curl:curl cc:gcc systemd-analyze:systemd strace:strace nginx:nginx \
 	gnutls-cli:gnutls-bin gnutls-serv:gnutls-bin \
 	tstclnt:libnss3-tools selfserv:libnss3-tools certutil:libnss3-tools pk12util:libnss3-tools \
-	python3:python3 node:nodejs chromium:chromium
+	python3:python3 node:nodejs java:default-jdk-headless javac:default-jdk-headless chromium:chromium
 
 # Debian has nginx where only root's PATH looks.
 export PATH := $(PATH):/usr/sbin

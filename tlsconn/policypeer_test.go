@@ -190,7 +190,7 @@ func TestNoTicketCrossesATrustPolicy(t *testing.T) {
 					tt.before(p)
 				}
 				s := serve(t, p.server, echoing)
-				v := visit{serving: s}.caOnly(t, p.ca)
+				v := newVisit(t, s, p.ca)
 				if tt.shows {
 					v = v.showing(t, p.ca, p.ca.certify(t, keyECDSA, "a client"))
 				}

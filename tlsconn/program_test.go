@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The peers of some tests are programs of other TLS stacks, over loopback.
@@ -31,6 +32,12 @@ type program struct {
 
 // launch starts a command, which ends with the test at the latest.
 func launch(t *testing.T, name string, args ...string) *program {
+	t.Helper()
+	return launchFor(t, patience, name, args...)
+}
+
+// launchFor is launch for a command that may take so long.
+func launchFor(t *testing.T, patience time.Duration, name string, args ...string) *program {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -93,8 +100,19 @@ func (p *program) match(pattern string) []string {
 			return groups
 		}
 	}
-	p.t.Fatalf("%v: no %q in its output:\n%s", p, pattern, strings.Join(p.seen, "\n"))
+	p.t.Fatalf("%v: no %q in its output:\n%s", p, pattern, brief(strings.Join(p.seen, "\n")))
 	return nil
+}
+
+// reaches reads the output up to a line that holds text, and says whether there is one.
+func (p *program) reaches(text string) bool {
+	for line := range p.lines {
+		p.seen = append(p.seen, line)
+		if strings.Contains(line, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // say writes a line to the command's input.
@@ -119,7 +137,7 @@ func (p *program) end() string {
 	p.t.Helper()
 	output, err := p.finish()
 	if err != nil {
-		p.t.Fatalf("%v: %v\n%s", p, err, output)
+		p.t.Fatalf("%v: %v\n%s", p, err, brief(output))
 	}
 	return output
 }
@@ -142,17 +160,32 @@ func freePort(t *testing.T) string {
 	return ""
 }
 
-// pemFiles writes the CA's certificate, and a certificate with its key.
+// pemFiles writes the CA's certificate, and a certificate's chain and key.
 func pemFiles(t *testing.T, ca *testCA, cert tls.Certificate) (caFile, certFile, keyFile string) {
 	t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
-	return writeFile(t, "ca.pem", block("CERTIFICATE", ca.cert.Raw)),
-		writeFile(t, "cert.pem", block("CERTIFICATE", cert.Certificate[0])),
-		writeFile(t, "key.pem", block("PRIVATE KEY", key))
+	return writeFile(t, "ca.pem", pemBlocks("CERTIFICATE", ca.cert.Raw)),
+		writeFile(t, "cert.pem", pemBlocks("CERTIFICATE", cert.Certificate...)),
+		writeFile(t, "key.pem", pemBlocks("PRIVATE KEY", key))
+}
+
+// chainFile writes what is between a certificate and its root; nothing is the empty name.
+func chainFile(t *testing.T, cert tls.Certificate) string {
+	t.Helper()
+	if len(cert.Certificate) == 1 {
+		return ""
+	}
+	return writeFile(t, "chain.pem", pemBlocks("CERTIFICATE", cert.Certificate[1:]...))
+}
+
+func pemBlocks(kind string, ders ...[]byte) (blocks []byte) {
+	for _, der := range ders {
+		blocks = append(blocks, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})...)
+	}
+	return blocks
 }
 
 // writeFile makes a file for the time of the test and returns its path.

@@ -14,11 +14,8 @@ import (
 // Raw public keys (RFC 7250) with GnuTLS, which is the one program of another stack here
 // that has them, in both roles.
 
-// gnutlsRawKeys is a priority of GnuTLS's: raw public keys of clients, certificates of servers.
-func gnutlsRawKeys(version uint16) string {
-	name := map[uint16]string{tls.VersionTLS12: "TLS1.2", tls.VersionTLS13: "TLS1.3"}[version]
-	return "NORMAL:-VERS-ALL:+VERS-" + name + ":-CTYPE-ALL:+CTYPE-SRV-X509:+CTYPE-CLI-RAWPK"
-}
+// gnutlsRawKeys is of a priority of GnuTLS's: raw public keys of clients, certificates of servers.
+const gnutlsRawKeys = ":-CTYPE-ALL:+CTYPE-SRV-X509:+CTYPE-CLI-RAWPK"
 
 // keyFiles writes a key, and its public half as GnuTLS wants it.
 func keyFiles(t *testing.T, kind keyKind) (private, public string) {
@@ -43,8 +40,9 @@ func TestGnuTLSShowsUsRawPublicKeys(t *testing.T) {
 					ClientCertificateTypes: []CertificateType{CertificateRawPublicKey}, VerifyRawPublicKey: knows(kind),
 					ClientAuth: tls.RequireAndVerifyClientCert,
 				}), echoing)
-				output, err := gnutlsVisits(t, visit{serving: s}.caOnly(t, ca), "--resume", "--waitresumption",
-					"--priority", gnutlsRawKeys(version), "--rawpkkeyfile", private, "--rawpkfile", public)
+				v := newVisit(t, s, ca)
+				v.version, v.times, v.priority = version, 2, gnutlsRawKeys
+				output, err := gnutlsVisits(t, v, "--rawpkkeyfile", private, "--rawpkfile", public)
 				if err != nil || !strings.Contains(output, "This is a resumed session") {
 					t.Fatalf("%v:\n%s", err, output)
 				}
@@ -68,8 +66,9 @@ func TestWeRefuseGnuTLSByItsRawPublicKey(t *testing.T) {
 			ClientCertificateTypes: []CertificateType{CertificateRawPublicKey}, VerifyRawPublicKey: knows(keyECDSA),
 			ClientAuth: tls.RequireAndVerifyClientCert,
 		}), echoing)
-		output, err := gnutlsVisits(t, visit{serving: s}.caOnly(t, ca), "--priority", gnutlsRawKeys(version),
-			"--rawpkkeyfile", private, "--rawpkfile", public)
+		v := newVisit(t, s, ca)
+		v.version, v.priority = version, gnutlsRawKeys
+		output, err := gnutlsVisits(t, v, "--rawpkkeyfile", private, "--rawpkfile", public)
 		if err == nil || !strings.Contains(output, "Certificate is bad") {
 			t.Errorf("%v:\n%s", err, output)
 		}
@@ -83,7 +82,7 @@ func TestWeShowGnuTLSRawPublicKeys(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
 		port := freePort(t)
 		p := launch(t, "gnutls-serv", "--echo", "--port", port, "--x509certfile", certFile, "--x509keyfile", keyFile,
-			"--require-client-cert", "--priority", gnutlsRawKeys(version))
+			"--require-client-cert", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS"+dotted(version)+gnutlsRawKeys)
 		p.match(`listening on IPv4 \S+ port \d+\.\.\.done`)
 		for _, kind := range signingKinds {
 			t.Run(testKinds[kind], func(t *testing.T) {

@@ -71,7 +71,7 @@ func TestGnuTLSClientLimitsRecords(t *testing.T) {
 				}
 				return echoing(conn)
 			})
-			v := visit{serving: s}.caOnly(t, ca)
+			v := newVisit(t, s, ca)
 			p := launch(t, "gnutls-cli", "--port", v.port(), "--sni-hostname", "example.org", "--verify-hostname", "example.org",
 				"--x509cafile", v.caFile, "--recordsize", fmt.Sprint(limit), v.host())
 			p.say("a line")

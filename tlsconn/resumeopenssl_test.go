@@ -46,7 +46,7 @@ func TestOpenSSLClientResumesByParameter(t *testing.T) {
 				c.CipherSuites = []uint16{uint16(suite.Load())}
 				return c
 			}, echoing)
-			v := visit{serving: s}.caOnly(t, ca)
+			v := newVisit(t, s, ca)
 			file := filepath.Join(t.TempDir(), "session")
 			for _, connection := range []struct {
 				suite   uint16

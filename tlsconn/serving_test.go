@@ -23,7 +23,7 @@ import (
 type serving struct {
 	t     *testing.T
 	addr  string
-	conns chan served // those that have ended
+	conns chan served // those that have ended, in the order in which they began
 
 	mu      sync.Mutex
 	sockets []net.Conn // of connections, to be closed at the end
@@ -33,8 +33,9 @@ type serving struct {
 // served is a connection that has ended.
 type served struct {
 	state   ConnectionState
-	offered int // number of tickets in the ClientHello
-	limit   int // its record_size_limit
+	offered int    // number of tickets in the ClientHello
+	limit   int    // its record_size_limit
+	updates [2]int // KeyUpdates that came, and that we sent
 	err     error
 }
 
@@ -49,6 +50,8 @@ func serve(t *testing.T, config func(name string) *Config, talk func(*Conn) erro
 	s := &serving{t: t, addr: l.Addr().String(), conns: make(chan served, 100)}
 	var running sync.WaitGroup
 	running.Go(func() {
+		before := make(chan struct{})
+		close(before)
 		for {
 			socket, err := l.Accept()
 			if err != nil {
@@ -57,10 +60,15 @@ func serve(t *testing.T, config func(name string) *Config, talk func(*Conn) erro
 			if !s.keep(socket) {
 				return
 			}
+			told, tell := before, make(chan struct{})
+			before = tell
 			running.Go(func() {
-				if result, ok := attend(socket, config, talk); ok {
+				result, ok := attend(socket, config, talk)
+				<-told
+				if ok {
 					s.conns <- result
 				}
+				close(tell)
 			})
 		}
 	})
@@ -106,7 +114,9 @@ func attend(socket net.Conn, config func(name string) *Config, talk func(*Conn) 
 		answer.Complete(config(hello.ServerName))
 	}})
 	if result.err = conn.Handshake(); result.err == nil {
+		secrets := conn.trafficSecrets()
 		result.err = talk(conn)
+		result.updates = conn.updatedSince(secrets)
 	}
 	result.state = conn.ConnectionState()
 	_ = conn.Flush() // an alert; whether the peer takes it is the peer's affair
@@ -128,6 +138,16 @@ func (s *serving) next() served {
 	case <-time.After(patience):
 		s.t.Fatal("no connection came to its end")
 		return served{}
+	}
+}
+
+// find waits for the end of a connection that is wanted, past others.
+func (s *serving) find(wanted func(served) bool) served {
+	s.t.Helper()
+	for {
+		if c := s.next(); wanted(c) {
+			return c
+		}
 	}
 }
 
@@ -156,23 +176,63 @@ func echoing(conn *Conn) error {
 	return conn.CloseWrite()
 }
 
-// answering answers one request of HTTP, and ends.
-func answering(conn *Conn) error {
-	request, err := http.ReadRequest(bufio.NewReader(conn))
-	if err != nil {
-		return fmt.Errorf("the request: %w", err)
+// echoes is echoing, with a KeyUpdate before the first echo that asks for another.
+func echoes(rekeyed bool) func(*Conn) error {
+	return func(conn *Conn) error {
+		if rekeyed {
+			first := make([]byte, 1000)
+			n, err := conn.Read(first)
+			if err != nil {
+				return err
+			}
+			if err := conn.KeyUpdate(true); err != nil {
+				return err
+			}
+			if _, err := conn.Write(first[:n]); err != nil {
+				return err
+			}
+		}
+		return echoing(conn)
 	}
-	_, err = io.WriteString(conn, page(request.URL.Path))
-	if err != nil {
-		return err
-	}
-	return conn.CloseWrite()
 }
 
-// page is the answer to a request for path.
-func page(path string) string {
-	body := "the page of " + path + "\n"
-	return fmt.Sprintf("HTTP/1.1 200 OK\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+// posts answers requests of HTTP with what they post, or with a page that posts, until one says that
+// it is the last or asks for /once. If rekeyed, a KeyUpdate before the first answer asks for another.
+func posts(rekeyed bool) func(*Conn) error {
+	return func(conn *Conn) error {
+		r, w := bufio.NewReader(struct{ io.Reader }{conn}), struct{ io.Writer }{conn}
+		for first := true; ; first = false {
+			request, err := http.ReadRequest(r)
+			if err == io.EOF {
+				return conn.CloseWrite()
+			} else if err != nil {
+				return fmt.Errorf("the request: %w", err)
+			}
+			body, err := io.ReadAll(request.Body)
+			if err != nil {
+				return fmt.Errorf("the request: %w", err)
+			}
+			if request.URL.Path == "/page" {
+				body = []byte(chromiumPage)
+			}
+			connection := "keep-alive"
+			if request.Close || request.URL.Path == "/once" {
+				connection = "close"
+			}
+			if rekeyed && first {
+				if err := conn.KeyUpdate(true); err != nil {
+					return err
+				}
+			}
+			if _, err := fmt.Fprintf(w, "HTTP/1.1 200 OK\r\nConnection: %s\r\nCache-Control: no-store\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s",
+				connection, len(body), body); err != nil {
+				return err
+			}
+			if connection == "close" {
+				return conn.CloseWrite()
+			}
+		}
+	}
 }
 
 // newPeerCA makes a CA of the present, for peers that go by the machine's clock. All have the same
@@ -205,6 +265,9 @@ func (ca *testCA) certify(t *testing.T, kind keyKind, names ...string) tls.Certi
 		c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
 		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 		c.DNSNames = names
+		if kind == keyRSA {
+			c.KeyUsage |= x509.KeyUsageKeyEncipherment // without which NSS takes no RSA key for a server's
+		}
 	})
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: crypto.Signer(key)}
 }

@@ -3,6 +3,7 @@ package tlsconn
 import (
 	"crypto/tls"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,12 +28,12 @@ func TestPeersResumeTLS12WithUs(t *testing.T) {
 		tt.set(config)
 		t.Run("OpenSSL, "+tt.name, func(t *testing.T) {
 			s := serve(t, always(config), echoing)
-			v := visit{serving: s}.caOnly(t, ca)
+			v := newVisit(t, s, ca)
+			v.version = tls.VersionTLS12
 			had := filepath.Join(t.TempDir(), "session") // it writes none of a resumption
 			visit := func(says string, resumed bool, options ...string) {
 				t.Helper()
-				options = append(append([]string{"-tls1_2"}, tt.openssl...), options...)
-				output, err := sClientVisits(t, v, "example.org", options...)
+				output, err := sClientVisits(t, v, "example.org", slices.Concat(tt.openssl, options)...)
 				if err != nil || !strings.Contains(output, says) {
 					t.Fatalf("%v, no %q in the output:\n%s", err, says, output)
 				}
@@ -44,7 +45,9 @@ func TestPeersResumeTLS12WithUs(t *testing.T) {
 		})
 		t.Run("GnuTLS, "+tt.name, func(t *testing.T) {
 			s := serve(t, always(config), echoing)
-			output, err := gnutlsVisits(t, visit{serving: s}.caOnly(t, ca), "--resume", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.2"+tt.gnutls)
+			v := newVisit(t, s, ca)
+			v.version, v.times, v.priority = tls.VersionTLS12, 2, tt.gnutls
+			output, err := gnutlsVisits(t, v)
 			if says := "*** This is a resumed session"; err != nil || !strings.Contains(output, says) {
 				t.Fatalf("%v, no %q in the output:\n%s", err, says, output)
 			}

@@ -39,7 +39,7 @@ const nodeStaple = `
 const [host, port, ca] = process.argv.slice(1);
 const conn = require("tls").connect({host, port, servername: "example.org", requestOCSP: true, ca: require("fs").readFileSync(ca)});
 conn.on("OCSPResponse", der => console.log("staple " + der?.toString("hex")));
-conn.on("secureConnect", () => conn.write("GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"));
+conn.on("secureConnect", () => conn.write("GET / HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n"));
 conn.on("data", () => {});`
 
 func TestPeersGetOurStaple(t *testing.T) {
@@ -56,7 +56,7 @@ func TestPeersGetOurStaple(t *testing.T) {
 	}{
 		{"OpenSSL", echoing, func(t *testing.T, v visit) (string, error) { return sClientVisits(t, v, "example.org", "-status") }, "Cert Status: good"},
 		// curl verifies it.
-		{"curl", answering, func(t *testing.T, v visit) (string, error) { return curlVisits(t, v, 1, "--cert-status") }, "200"},
+		{"curl", posts(false), func(t *testing.T, v visit) (string, error) { return curlVisits(t, v, "--cert-status") }, "200"},
 		{"GnuTLS", echoing, func(t *testing.T, v visit) (string, error) {
 			file := filepath.Join(t.TempDir(), "staple.der")
 			output, err := gnutlsVisits(t, v, "--save-ocsp", file)
@@ -65,14 +65,14 @@ func TestPeersGetOurStaple(t *testing.T) {
 			}
 			return output, err
 		}, "saved"},
-		{"NSS", answering, func(t *testing.T, v visit) (string, error) { return nssVisits(t, v, "-T") }, "Received 1 Cert Status items"},
-		{"Node", answering, func(t *testing.T, v visit) (string, error) {
+		{"NSS", posts(false), func(t *testing.T, v visit) (string, error) { return tstclntVisits(t, v, "-T") }, "Received 1 Cert Status items"},
+		{"Node", posts(false), func(t *testing.T, v visit) (string, error) {
 			return launch(t, "node", "-e", nodeStaple, v.host(), v.port(), v.caFile).finish()
 		}, "staple 30"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, always(config), tt.talk)
-			output, err := tt.run(t, visit{serving: s}.caOnly(t, ca))
+			output, err := tt.run(t, newVisit(t, s, ca))
 			if err != nil || !strings.Contains(output, tt.says) {
 				t.Fatalf("%v, no %q in its output:\n%s", err, tt.says, output)
 			}
