@@ -186,10 +186,11 @@ func (c *tapped) Read(p []byte) (int, error) {
 // sServerUpdates has s_server, by its commands, update its key (k), and ask us to do so too (K). It
 // tells nothing of them in time: that our Read goes back to the transport shows that it had the KeyUpdate.
 func sServerUpdates(p *program, conn *Conn) error {
-	tap := &tapped{conn.transport.(net.Conn), make(chan struct{}, 100)}
-	conn.transport = tap
+	socket := conn.transport.(net.Conn)
 	for _, command := range []string{"k", "K", "k", "K", ""} {
+		says := []string{command, "1 line"}
 		if command == "" {
+			says = says[1:]
 			if err := conn.KeyUpdate(true); err != nil {
 				return err
 			}
@@ -199,26 +200,27 @@ func sServerUpdates(p *program, conn *Conn) error {
 			return err
 		}
 		p.expect("1 line")
+		tap := &tapped{socket, make(chan struct{}, 100)}
+		conn.transport = tap
 		result := make(chan error, 1)
 		got := make([]byte, len(line))
 		go func() {
 			_, err := io.ReadFull(conn, got)
 			result <- err
 		}()
-		<-tap.reads
-		if command != "" {
-			p.say(command)
+		for _, say := range says {
 			select {
 			case <-tap.reads:
 			case err := <-result:
-				return fmt.Errorf("read %q upon a %s, %w", got, command, err)
+				return fmt.Errorf("read %q before %q, %w", got, say, err)
 			}
+			p.say(say)
 		}
-		p.say("1 line")
 		if err := <-result; err != nil || string(got) != line {
 			return fmt.Errorf("read %q behind a %s, %w", got, command, err)
 		}
 	}
+	conn.transport = socket
 	return conn.CloseWrite()
 }
 
