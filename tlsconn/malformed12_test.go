@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/tls"
+	"net"
 	"slices"
 	"testing"
 
@@ -153,5 +154,52 @@ func TestTrafficSecretsOfTLS12OpenTheNextRecord(t *testing.T) {
 		if got := k.opened12(t, p.client.tr.out.bytes[mark:]); string(got) != "up" {
 			t.Errorf("%s: opened %q", tls.CipherSuiteName(suite.id), got)
 		}
+	}
+}
+
+// RFC 5246 7.4.1.2: compression_methods "MUST contain, and all implementations MUST
+// support, CompressionMethod.null"; others may stand beside it.
+func TestAServerOfTLS12WantsTheNullCompression(t *testing.T) {
+	p := newPuppet12(t, RoleClient, nil)
+	p.clientHello(func(m *wire.ClientHello) { m.CompressionMethods = []byte{1} })
+	p.wantAlert(AlertIllegalParameter, "compression_methods")
+	p = newPuppet12(t, RoleClient, nil)
+	p.clientHello(func(m *wire.ClientHello) { m.CompressionMethods = []byte{1, 0} })
+	p.finishHandshake()
+}
+
+// RFC 5705 4: what an exporter of TLS 1.2 does not make.
+func TestTheExporterOfTLS12Refuses(t *testing.T) {
+	p := newPuppet12(t, RoleServer, nil)
+	p.handshake()
+	for _, tt := range []struct {
+		name, label     string
+		context, length int
+	}{
+		{"less than nothing", "EXPERIMENTAL", 0, -1},
+		{"more than its limit", "EXPERIMENTAL", 0, maxExport12 + 1},
+		{"a context whose length has no 16 bits", "EXPERIMENTAL", 1 << 16, 1},
+		{"a label of TLS's own", "master secret", 0, 1},
+	} {
+		if out, err := p.conn.ExportKeyingMaterial(tt.label, make([]byte, tt.context), tt.length); err == nil {
+			t.Errorf("%s: made %x", tt.name, out)
+		}
+	}
+}
+
+// The net.Conn of a ClientHelloInfo is for its addresses: whoever reads from it would
+// take the connection's bytes.
+func TestTheConnectionOfAClientHelloInfoOnlyTellsAddresses(t *testing.T) {
+	var conn net.Conn = addresses{unknownAddr{}, unknownAddr{}}
+	_, readErr := conn.Read(make([]byte, 1))
+	_, writeErr := conn.Write(make([]byte, 1))
+	for name, err := range map[string]error{"Read": readErr, "Write": writeErr, "Close": conn.Close(), "SetDeadline": conn.SetDeadline(testTime),
+		"SetReadDeadline": conn.SetReadDeadline(testTime), "SetWriteDeadline": conn.SetWriteDeadline(testTime)} {
+		if err != errNotYours {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if a := conn.RemoteAddr(); a.Network() != "unknown" || a.String() != "unknown" {
+		t.Errorf("address %v of network %v", a, a.Network())
 	}
 }
