@@ -334,11 +334,13 @@ var decidedDifferences = []decided{
 		setup: setupRetry,
 		show:  func(h *looseHello) { h.share(tls.CurveP521) }},
 	{why: "RFC 6066, 7301 and 8446 name no order of checks: no protocol in common ends it for us before groups, shares and suites do",
-		ours: "no application protocol in common", when: func(d *difference) bool { return d.theirs.what == refuses || d.theirs.what == asksAgain },
+		ours: "no application protocol in common", when: func(d *difference) bool {
+			return d.theirs.what == asksAgain || theyRefuse(d) && !theySay(AlertNoApplicationProtocol)(d)
+		},
 		setup: setupRetry,
 		show:  sets(wire.ExtALPN, "\x00\x05\x04spdy")},
 	{why: "nor for TLS_FALLBACK_SCSV, with which we begin and crypto/tls ends (RFC 7507 3)",
-		ours: "TLS_FALLBACK_SCSV below our version", when: theyRefuse,
+		ours: "TLS_FALLBACK_SCSV below our version", when: func(d *difference) bool { return theyRefuse(d) && !theySay(AlertInappropriateFallback)(d) },
 		show: edits(drops(wire.ExtSupportedVersions), func(h *looseHello) { h.suites = [][]byte{{0x56, 0x00}} })},
 	{why: "nor for a share that is none and signatures: crypto/tls looks at the share first",
 		ours: "client_hello: signature_algorithms has none", when: theySay(AlertIllegalParameter),

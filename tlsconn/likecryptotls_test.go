@@ -462,3 +462,37 @@ func TestEveryDecidedDifferenceFromCryptoTLSIsMet(t *testing.T) {
 		})
 	}
 }
+
+// One fault alone, about which nobody may differ: rows about two faults hide none of these.
+func TestWeAndCryptoTLSRefuseOneFaultAlike(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		setup byte
+		show  func(*looseHello)
+		alert Alert
+	}{
+		{"no protocol in common", 0, sets(wire.ExtALPN, "\x00\x05\x04spdy"), AlertNoApplicationProtocol},
+		{"no protocol in common, TLS 1.2", setup12, sets(wire.ExtALPN, "\x00\x05\x04spdy"), AlertNoApplicationProtocol},
+		{"a fallback", 0, edits(drops(wire.ExtSupportedVersions), func(h *looseHello) { h.suites = append(h.suites, []byte{0x56, 0}) }), AlertInappropriateFallback},
+		{"no suite in common", 0, func(h *looseHello) { h.suites = [][]byte{{0x13, 4}} }, AlertHandshakeFailure},
+		{"no group in common", 0, edits(sets(wire.ExtSupportedGroups, "\x00\x02\x00\x1e"), sets(wire.ExtKeyShare, "\x00\x00")), AlertHandshakeFailure},
+		{"no version in common", 0, sets(wire.ExtSupportedVersions, "\x02\x03\x02"), AlertProtocolVersion},
+		{"no signature_algorithms", 0, drops(wire.ExtSignatureAlgorithms), AlertMissingExtension},
+		{"no signature in common", 0, sets(wire.ExtSignatureAlgorithms, "\x00\x02\x02\x01"), AlertHandshakeFailure},
+		{"a share without bytes", 0, sets(wire.ExtKeyShare, "\x00\x04\x00\x1d\x00\x00"), AlertDecodeError},
+		{"a share that is none", 0, sets(wire.ExtKeyShare, "\x00\x05\x00\x1d\x00\x01x"), AlertIllegalParameter},
+		{"another compression", 0, func(h *looseHello) { h.compression = [][]byte{{1}} }, AlertIllegalParameter},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			hello, ok := parseLoose(helloSeed(t, "openssl"))
+			if !ok {
+				t.Fatal("not a ClientHello")
+			}
+			tt.show(hello)
+			ours, row := judgedAs(tt.setup).compare(t, hello.encode(), framed(0, hello.encode()))
+			if row != nil || ours.what != refuses || ours.alert != tt.alert {
+				t.Errorf("%v, explained by %+v", ours, row)
+			}
+		})
+	}
+}
