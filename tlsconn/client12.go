@@ -187,8 +187,6 @@ func (hs *client12) checkServerHello(sh *wire.ServerHello) (*suite, error) {
 // 7627 5.3).
 func (hs *client12) checkResumption(suite *suite) error {
 	switch s := hs.session; {
-	case s.version != tls.VersionTLS12:
-		return abort(AlertIllegalParameter, "server_hello: resumes a session of another version")
 	case s.suite != suite.id:
 		return abort(AlertIllegalParameter, "server_hello: cipher suite is not that of the session")
 	case s.extended && !hs.extended:
