@@ -411,7 +411,16 @@ func likeCryptoTLS(t *testing.T, setup, framing byte, hello, edits, retryEdits [
 // that change has changed. It returns the row that explains the last difference.
 func (j judged) converse(t *testing.T, framing byte, hello []byte, change func(*looseHello)) *decided {
 	t.Helper()
-	_, stream := firstMessage(framed(framing, hello)) // what is behind it, after a wrong length, is another matter
+	// What is behind it, after a wrong length, is another matter.
+	if first, stream := firstMessage(framed(framing, hello)); first != nil {
+		return j.converseIn(t, framing, first, stream, change)
+	}
+	return j.converseIn(t, framing, hello, framed(framing, hello), change)
+}
+
+// converseIn is the same with the stream that the first one makes.
+func (j judged) converseIn(t *testing.T, framing byte, hello, stream []byte, change func(*looseHello)) *decided {
+	t.Helper()
 	ours, row := j.compare(t, hello, stream)
 	loose, ok := parseLoose(hello)
 	if row != nil || ours.what != asksAgain || !ok {
