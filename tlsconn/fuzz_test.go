@@ -77,6 +77,7 @@ type fuzzed struct {
 	ws    *Workspace
 	play  int
 	order *legalOrder
+	store *MemoryStore // of a server of TLS 1.2 that gives ids; nil without
 
 	ops   operations // that are not answered
 	fails bool       // and how they will be
@@ -97,6 +98,15 @@ func (quitter) Helper()               {}
 func (quitter) Fatal(...any)          { panic(quit{}) }
 func (quitter) Fatalf(string, ...any) { panic(quit{}) }
 
+// quits ends a puppet's part where it is deferred.
+func quits() {
+	if r := recover(); r != nil {
+		if _, ok := r.(quit); !ok {
+			panic(r)
+		}
+	}
+}
+
 // act plays what the input says.
 func (fz *fuzzed) act() {
 	fz.mark()
@@ -111,13 +121,7 @@ func (fz *fuzzed) act() {
 // scripted plays the lines of a legal order, with at most one altered unless the
 // handshake is to succeed, until the Conn no longer plays along.
 func (fz *fuzzed) scripted() {
-	defer func() {
-		if r := recover(); r != nil {
-			if _, ok := r.(quit); !ok {
-				panic(r)
-			}
-		}
-	}()
+	defer quits()
 	fz.p.settle = fz.settle
 	defer func() { fz.p.settle = nil }()
 	altered := -1
@@ -132,6 +136,11 @@ func (fz *fuzzed) scripted() {
 		if i == altered {
 			if fz.play == playOther {
 				fz.improvise()
+			}
+			if l.typ == changeOfKeys {
+				fz.alterChange()
+				fz.p.drive()
+				continue
 			}
 			fz.p.edit = fz.alter
 			if fz.k.byte()&1 != 0 {
@@ -174,6 +183,36 @@ func (fz *fuzzed) alter(raw []byte) []byte {
 	return raw
 }
 
+// alterChange changes a change_cipher_spec of TLS 1.2, or the point where the keys change.
+func (fz *fuzzed) alterChange() {
+	p := fz.p
+	switch fz.k.byte() % 6 {
+	case 0: // the keys change, and nobody is told
+		p.write = p.twelve.nextWrite
+	case 1: // the keys do not change
+		p.plain(record.ChangeCipherSpec, 1)
+	case 2:
+		p.plain(record.ChangeCipherSpec, 1)
+		p.twelve.changeCipherSpec()
+	case 3: // another content
+		p.plain(record.ChangeCipherSpec, fz.k.bytes(int(fz.k.byte()))...)
+		p.write = p.twelve.nextWrite
+	case 4: // it is left out: Finished is early
+	case 5: // under the keys
+		p.write = p.twelve.nextWrite
+		p.record(record.ChangeCipherSpec, []byte{1}, 0)
+	}
+}
+
+// sayOutOfTurn says any line of the order, once the puppet knows with what suite.
+func (fz *fuzzed) sayOutOfTurn() {
+	defer quits()
+	l := fz.order.order[fz.k.below(len(fz.order.order))]
+	if l.from == fz.p.role && fz.p.d != nil {
+		l.say(fz.p)
+	}
+}
+
 // errFuzzed is what operations fail with.
 var errFuzzed = errors.New("failed by the fuzzer")
 
@@ -193,7 +232,11 @@ func (fz *fuzzed) settle() bool {
 func (fz *fuzzed) improvise() {
 	p, c, k := fz.p, fz.p.conn, fz.k
 	fz.mark()
-	switch op := k.byte() % 25; op {
+	ops := byte(25)
+	if p.twelve != nil {
+		ops = 29
+	}
+	switch k.byte() % ops {
 	case 0:
 		p.raw(k.bytes(k.below(3000)))
 	case 1:
@@ -207,8 +250,10 @@ func (fz *fuzzed) improvise() {
 	case 5:
 		p.alert(k.byte(), Alert(k.byte()))
 	case 6:
-		if p.write.on {
-			p.keyUpdate(k.byte()&1 != 0)
+		if request := k.byte()&1 != 0; p.twelve != nil { // which knows no such thing
+			p.say((&wire.KeyUpdate{RequestUpdate: request}).Append(nil))
+		} else if p.write.on {
+			p.keyUpdate(request)
 		}
 	case 7:
 		for range k.byte() % 50 {
@@ -257,6 +302,22 @@ func (fz *fuzzed) improvise() {
 		p.drive()
 	case 24:
 		fz.check("Abort", 0, c.Abort(Alert(k.byte()), nil))
+	case 25:
+		fz.sayOutOfTurn()
+	case 26:
+		fz.alterChange()
+	case 27: // Finished as it would be now, under the keys of now
+		if p.d != nil {
+			p.twelve.finished(nil)
+		}
+	case 28: // renegotiation
+		typ := wire.TypeClientHello
+		if p.role == RoleServer {
+			typ = wire.TypeHelloRequest
+		}
+		for range k.byte() % 8 {
+			p.record(record.Handshake, sampleMessage(typ), 0)
+		}
 	}
 }
 
@@ -320,8 +381,24 @@ func (fz *fuzzed) checkSticky(verb string, err error) {
 	case c.state != StateFailed:
 		fz.fail("%s: failed in state %v", verb, c.state)
 	}
+	fz.checkForgotten(verb)
 	if c.in.secret != (keysched.Secret{}) || c.out.secret != (keysched.Secret{}) || c.hs != nil || c.in.messages != nil {
 		fz.fail("%s: something is left after the failure", verb)
+	}
+}
+
+// checkForgotten: no session can be had by the id of one whose connection has failed (RFC
+// 5246 7.2.2).
+func (fz *fuzzed) checkForgotten(verb string) {
+	fz.t.Helper()
+	var ours *LocalAlertError
+	var theirs *PeerAlertError
+	kept := fz.p.conn.kept12
+	if fz.store == nil || kept == nil || kept.id == nil || !errors.As(fz.ended, &ours) && !errors.As(fz.ended, &theirs) {
+		return
+	}
+	if _, ok := fz.store.lru.get(string(kept.id[:])); ok {
+		fz.fail("%s: the session of a failed connection is kept", verb)
 	}
 }
 

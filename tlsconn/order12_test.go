@@ -15,7 +15,7 @@ const changeOfKeys wire.MessageType = 0xcc
 func (p *puppet) hello12(types ...wire.ExtensionType) {
 	p.t.Helper()
 	if p.plainMaster {
-		p.edit = withoutExtended
+		p.edit = inTurn(withoutExtended, p.edit)
 	}
 	offer := func(m *wire.ClientHello) {
 		for _, typ := range types {
@@ -28,6 +28,14 @@ func (p *puppet) hello12(types ...wire.ExtensionType) {
 		return
 	}
 	p.twelve.clientHello(offer)
+}
+
+// inTurn is one edit, and then another if there is one.
+func inTurn(first, second func([]byte) []byte) func([]byte) []byte {
+	if second == nil {
+		return first
+	}
+	return func(raw []byte) []byte { return second(first(raw)) }
 }
 
 // answer12 says a server's hello that answers extensions, and resumes if it resumes.
@@ -94,7 +102,7 @@ var (
 	everyHello12  = clientHellos12(wire.ExtSessionTicket, wire.ExtStatusRequest)
 
 	namingHello12 = line12(RoleClient, wire.TypeClientHello, StateExpectClientHello, func(p *puppet12) {
-		p.clientHello(func(m *wire.ClientHello) { m.SessionID = []byte(knownID) })
+		p.clientHello(func(m *wire.ClientHello) { m.SessionID = p.tickets[0].Ticket })
 	}, (*puppet12).hearClientHello)
 
 	serverHello12      = serverHellos12(false)

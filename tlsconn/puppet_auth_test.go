@@ -53,8 +53,12 @@ func knownTicketOf(how handshakeMode) []puppetTicket {
 	if how&withSession == 0 {
 		return nil
 	}
+	name := knownTicket
+	if how&withID != 0 {
+		name = knownID
+	}
 	return []puppetTicket{{
-		NewSessionTicket: wire.NewSessionTicket{Ticket: []byte(knownTicket)},
+		NewSessionTicket: wire.NewSessionTicket{Ticket: []byte(name)},
 		suite:            suiteAES128,
 		psk:              knownSessionOf(how, nil).psk,
 	}}
