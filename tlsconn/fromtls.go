@@ -49,7 +49,8 @@ const maxConverted = 1024
 // One that cannot be converted fails the handshake with internal_error. It takes
 // the place of all that a tls.Config has a field for; ticket keys and the rest of the
 // Config, but not ChooseCertificate, IssuerBound and ClientCANames, go on to be
-// those of FromTLS's result.
+// those of FromTLS's result. Of these is VerifyPeer, if config has no
+// VerifyPeerCertificate: it is called before the other's VerifyPeerCertificate.
 func FromTLS(config *tls.Config, role Role) (*Config, error) {
 	if config == nil {
 		return nil, errors.New("tlsconn: tls.Config: nil")
@@ -118,6 +119,7 @@ func fromTLS(original, theirs *tls.Config, role Role) (*Config, error) {
 			choose:    theirs.GetConfigForClient,
 			original:  original,
 			parent:    config,
+			verifies:  theirs.VerifyPeerCertificate != nil,
 			converted: make(map[*tls.Config]conversion),
 		}
 		config.InspectClientHello = c.inspect
@@ -280,6 +282,7 @@ type configsForClients struct {
 	choose   func(*tls.ClientHelloInfo) (*tls.Config, error)
 	original *tls.Config // that the callback belongs to
 	parent   *Config     // what original was converted to
+	verifies bool        // original has a VerifyPeerCertificate, which is parent's VerifyPeer
 
 	mu sync.Mutex
 	// converted has what was returned as its keys, which thereby stays alive: no other
@@ -349,8 +352,27 @@ func (c *configsForClients) convert(theirs *tls.Config) conversion {
 	config.MaxCertificateBytes = c.parent.MaxCertificateBytes
 	config.ServerSessions = c.parent.ServerSessions
 	config.TraceMessage = c.parent.TraceMessage
+	if !c.verifies {
+		config.VerifyPeer = bothVerify(c.parent.VerifyPeer, config.VerifyPeer)
+	}
 	config.VerifyPeerLater = c.parent.VerifyPeerLater
 	config.ClientCertificateTypes = c.parent.ClientCertificateTypes
 	config.VerifyRawPublicKey = c.parent.VerifyRawPublicKey
 	return conversion{config: config}
+}
+
+// bothVerify returns a VerifyPeer that asks two, either of which may be nil.
+func bothVerify(first, second func(*Peer) error) func(*Peer) error {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return func(peer *Peer) error {
+		if err := first(peer); err != nil {
+			return err
+		}
+		return second(peer)
+	}
 }

@@ -415,13 +415,12 @@ func TestFromTLSConvertsWhatGetConfigForClientReturnsOnce(t *testing.T) {
 	wantAlert(t, "a failure", err, AlertInternalError)
 }
 
-// A callback that makes a Config for each connection does not fill the memory.
 // The fields of Config that a tls.Config has none for go on to be those of FromTLS's result when
 // GetConfigForClient answers with another one; where a new field belongs has to be said here.
 func TestFromTLSCarriesOverWhatTheOtherTLSConfigHasNoFieldFor(t *testing.T) {
 	others := []string{
 		// They come from the other one.
-		"InspectClientHello", "Certificates", "GetCertificate", "ClientAuth", "ClientCAs", "VerifyPeer", "NextProtos",
+		"InspectClientHello", "Certificates", "GetCertificate", "ClientAuth", "ClientCAs", "NextProtos",
 		"SessionTicketsDisabled", "MinVersion", "MaxVersion", "CipherSuites", "CurvePreferences", "KeyLogWriter", "Time",
 		// They go with the certificates.
 		"IssuerBound", "ChooseCertificate", "ClientCANames",
@@ -435,6 +434,7 @@ func TestFromTLSCarriesOverWhatTheOtherTLSConfigHasNoFieldFor(t *testing.T) {
 		SignatureSchemes: []tls.SignatureScheme{tls.Ed25519}, MaxFragment: 1000, MaxCertificateBytes: 1000,
 		ClientCertificateTypes: []CertificateType{CertificateRawPublicKey},
 		VerifyRawPublicKey:     func(*Peer, *Completion[struct{}]) {},
+		VerifyPeer:             func(*Peer) error { return nil },
 		VerifyPeerLater:        func(*Peer, *Completion[struct{}]) {},
 		TraceMessage:           func(*Conn, TracedMessage) {},
 	}}
@@ -451,6 +451,67 @@ func TestFromTLSCarriesOverWhatTheOtherTLSConfigHasNoFieldFor(t *testing.T) {
 	}
 }
 
+// VerifyPeer is what a VerifyConnection is to become: who sets it relies on it for each client,
+// whatever GetConfigForClient answers with.
+func TestFromTLSVerifyPeerStaysWhenGetConfigForClientAnswers(t *testing.T) {
+	own := func(name string, asked *[]string) func([][]byte, [][]*x509.Certificate) error {
+		return func([][]byte, [][]*x509.Certificate) error {
+			*asked = append(*asked, name)
+			return nil
+		}
+	}
+	for _, tt := range []struct {
+		name          string
+		parent, vhost bool // has a VerifyPeerCertificate
+		set           bool // VerifyPeer is set in the result
+		want          []string
+	}{
+		{"nobody verifies", false, false, false, nil},
+		{"it is set", false, false, true, []string{"set"}},
+		{"both are set", false, true, true, []string{"set", "vhost"}},
+		{"the other alone is set", false, true, false, []string{"vhost"}},
+		{"the other takes the first one's place, as in crypto/tls", true, true, false, []string{"vhost"}},
+		{"and so does none", true, false, false, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var asked []string
+			parent, vhost := &tls.Config{ClientAuth: tls.RequireAnyClientCert}, &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+			if tt.parent {
+				parent.VerifyPeerCertificate = own("parent", &asked)
+			}
+			if tt.vhost {
+				vhost.VerifyPeerCertificate = own("vhost", &asked)
+			}
+			parent.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return vhost, nil }
+			config, err := FromTLS(parent, RoleServer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refuse := error(nil)
+			if tt.set {
+				config.VerifyPeer = func(*Peer) error {
+					asked = append(asked, "set")
+					return refuse
+				}
+			}
+			got, err := inspected(config, "vhost")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.VerifyPeer != nil {
+				err = got.VerifyPeer(new(Peer))
+			}
+			if err != nil || !slices.Equal(asked, tt.want) {
+				t.Errorf("asked %q, want %q; %v", asked, tt.want, err)
+			}
+			if refuse = errAsked; tt.set && (got.VerifyPeer == nil || got.VerifyPeer(new(Peer)) != errAsked) {
+				t.Error("a refusal is not heeded")
+			}
+		})
+	}
+}
+
+// A callback that makes a Config for each connection does not fill the memory.
 func TestFromTLSBoundsWhatGetConfigForClientReturned(t *testing.T) {
 	c := configsForClients{
 		choose:    func(*tls.ClientHelloInfo) (*tls.Config, error) { return new(tls.Config), nil },
