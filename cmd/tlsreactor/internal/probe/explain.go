@@ -21,6 +21,8 @@ func (a *attempt) explain(reason reactor.Reason, err error) (Status, string) {
 		case first && peer.Alert == tlsconn.AlertHandshakeFailure:
 			return StatusRefused, "the server refused with the alert handshake_failure: it shares no suite, group or " +
 				"signature scheme with what was offered, or does not speak " + a.options.versions()
+		case a.asked && peer.Alert == tlsconn.AlertHandshakeFailure: // RFC 5246 7.4.6
+			return StatusRefused, "the server refused with the alert handshake_failure" + meaning(tlsconn.AlertBadCertificate)
 		}
 		return StatusRefused, fmt.Sprintf("the server refused with the alert %v%s", peer.Alert, meaning(peer.Alert))
 	}

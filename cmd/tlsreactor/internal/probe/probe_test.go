@@ -54,13 +54,17 @@ type server struct {
 }
 
 // serve starts a server of test.example on an address of 127.0.0.0/8 or [::1].
-func serve(t *testing.T, address string) *server {
+func serve(t *testing.T, address string, adjust ...func(*tls.Config)) *server {
 	t.Helper()
 	s := &server{root: issue(t, "root", nil, func(c *x509.Certificate) crypto.Signer { now(c); return asCA(c) })}
 	leaf := issue(t, "leaf", s.root, forServer(now, func(c *x509.Certificate) { c.DNSNames = []string{"test.example"} }))
-	ln, err := tls.Listen("tcp", address, &tls.Config{
+	config := &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.cert.Raw}, PrivateKey: leaf.key}},
-	})
+	}
+	for _, a := range adjust {
+		a(config)
+	}
+	ln, err := tls.Listen("tcp", address, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,6 +312,17 @@ func TestProbesThatDoNotConnect(t *testing.T) {
 				t.Errorf("%+v, want %v with %q", got.result, tt.status, tt.message)
 			}
 		})
+	}
+}
+
+// RFC 5246 7.4.6 has a server of TLS 1.2 that wants a certificate say handshake_failure, as one does
+// that shares no suite.
+func TestAServerOfTLS12ThatWantsAClientCertificateIsToldFromOthers(t *testing.T) {
+	s := serve(t, "127.0.0.1:0", func(c *tls.Config) { c.ClientAuth, c.MaxVersion = tls.RequireAnyClientCert, tls.VersionTLS12 })
+	got := probeOf(t, s, patience, lookups{"ip4": has("127.0.0.1"), "ip6": fails(errNoHost)}, func(string) {})
+	const message = "with the alert handshake_failure: it may want a client certificate"
+	if got.status != StatusRefused || !strings.Contains(got.result.Message, message) {
+		t.Errorf("%+v, want %q", got.result, message)
 	}
 }
 
