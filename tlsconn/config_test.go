@@ -44,6 +44,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"a name that is too long", RoleClient, &Config{ServerName: strings.Repeat("a", 256)}, []string{"ServerName"}},
 		{"no groups", RoleClient, &Config{ServerName: "x", CurvePreferences: []tls.CurveID{}}, []string{"CurvePreferences"}},
 		{"an unknown group", RoleClient, &Config{ServerName: "x", CurvePreferences: []tls.CurveID{tls.X25519, 4588 + 1}}, []string{"CurvePreferences[1]"}},
+		{"no group of TLS 1.2 alone", RoleServer, &Config{MaxVersion: tls.VersionTLS12, CurvePreferences: []tls.CurveID{tls.X25519MLKEM768, MLKEM1024}}, []string{"CurvePreferences", "TLS 1.2"}},
 		{"a group twice", RoleClient, &Config{ServerName: "x", CurvePreferences: []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.X25519}}, []string{"CurvePreferences[2]", "twice"}},
 		{"no suites", RoleClient, &Config{ServerName: "x", CipherSuites: []uint16{}}, []string{"CipherSuites"}},
 		{"a suite without forward secrecy", RoleClient, &Config{ServerName: "x", CipherSuites: []uint16{tls.TLS_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_128_GCM_SHA256}}, []string{"CipherSuites[1]", "TLS_RSA_WITH_AES_128_GCM_SHA256"}},

@@ -132,6 +132,10 @@ func (p *prepared) chooseGroups(cfg *Config) error {
 	if err := distinct("CurvePreferences", p.groups, allGroups, "is not supported"); err != nil {
 		return err
 	}
+	if p.maxVersion == tls.VersionTLS12 && !slices.ContainsFunc(p.groups, func(g tls.CurveID) bool { return kemOf(g) == nil }) {
+		// A client without supported_groups leaves the server "free to choose any" (RFC 8422 4).
+		return errors.New("tlsconn: config: CurvePreferences has no group of TLS 1.2, and MaxVersion is that")
+	}
 	if cfg.KeyShares != nil {
 		p.keyShares = slices.Clone(cfg.KeyShares)
 		return distinct("KeyShares", p.keyShares, p.groups, "is not enabled")

@@ -169,6 +169,9 @@ func (o *Options) check() error {
 	if err := o.narrow(); err != nil {
 		return err
 	}
+	if o.Max == tls.VersionTLS12 && slices.Equal(o.Groups, []tls.CurveID{tls.X25519MLKEM768}) {
+		return errors.New("--groups has no group of TLS 1.2")
+	}
 	if err := o.config(nil, nil).Validate(tlsconn.RoleClient); err != nil {
 		return errors.New(strings.TrimPrefix(err.Error(), "tlsconn: "))
 	}

@@ -65,6 +65,7 @@ func TestArgumentsThatAreWrongAreNamed(t *testing.T) {
 		{"a name that is not ASCII", "müller.example:443", "xn--"},
 		{"an unknown flag", "a:1 --sni b", "unknown flag --sni"},
 		{"a group that is none", "a:1 --groups P-256,sect571r1", `"sect571r1" is none of X25519MLKEM768, X25519`},
+		{"a group that the version has not", "a:1 --groups X25519MLKEM768 --tls-max 1.2", `--groups has no group of TLS 1.2`},
 		{"a group twice", "a:1 --groups P-256,secp256r1", `"secp256r1" is listed twice`},
 		{"a version that is not spoken", "a:1 --tls-max 1.1", `invalid value "1.1" for flag --tls-max: want 1.2 or 1.3`},
 		{"versions the wrong way round", "a:1 --tls-min 1.3 --tls-max 1.2", "--tls-min is above --tls-max"},
