@@ -1,4 +1,4 @@
-// Package tlsconn is a TLS 1.3 connection that never blocks: the contract of
+// Package tlsconn is a TLS connection that never blocks: the contract of
 // SSL_do_handshake(3) on a non-blocking BIO, in Go. Each call does what it can
 // with what the transport has, and returns a want (ErrWantRead, ErrWantWrite,
 // ErrWantApp) when it has to be called again. It needs no goroutine and no
@@ -58,12 +58,13 @@
 // What both roles share of TLS 1.3 is in schedule13.go, auth13.go and verify.go; each
 // role's certificates are in servercert13.go and clientcert13.go, its part of resumption
 // in resume13.go and clientresume13.go. A session (session.go) is what one side
-// remembers: the server in a ticket, sealed by a TicketProtector (ticketkeys.go), the
-// client in a SessionCache (sessioncache.go). A ticket is bound to the server's name,
-// the protocol, SessionScope and ClientAuth, and all of that is checked when it comes
-// back; the chain of the session's beginning is verified again, under the Config of
-// now. So a ticket never gets over a trust policy, whatever was changed, cloned or
-// shared meanwhile (CVE-2025-23419, CVE-2025-68121).
+// remembers: the server in a ticket, sealed by a TicketProtector (ticketkeys.go), or of
+// TLS 1.2 in a SessionStore (sessionstore.go), the client in a SessionCache
+// (sessioncache.go). A session is bound to the server's name, the protocol,
+// SessionScope and ClientAuth, and all of that is checked when it comes back; the
+// chain of the session's beginning is verified again, under the Config of now. So a
+// session never gets over a trust policy, whatever was changed, cloned or shared
+// meanwhile (CVE-2025-23419, CVE-2025-68121).
 //
 // Records come in through input.go and read.go and go out through output.go and
 // write.go. Ciphertext is read many records at a time into a buffer of the

@@ -170,7 +170,8 @@ func (c *Conn) flushAccepted() error {
 
 // KeyUpdate changes the sending key (RFC 8446 4.6.3), and asks the peer to change
 // its own if requestPeer. ErrWantWrite means that nothing was done, since output
-// is full; nil that the message is on its way, perhaps still pending.
+// is full; nil that the message is on its way, perhaps still pending; ErrNoKeyUpdate that
+// the connection is of TLS 1.2.
 func (c *Conn) KeyUpdate(requestPeer bool) error {
 	if err := c.enter(); err != nil {
 		return err
