@@ -220,9 +220,10 @@ func (hs *client13) retry(m message, hrr *wire.ServerHello, suite *suite) (State
 	hs.retryTranscript()
 	hs.transcript.Write(m.raw)
 	hs.c.queueChangeCipherSpec()
-	if hs.session != nil && suiteByID(hs.session.suite).hash != suite.hash {
+	if s := hs.session; s != nil && (s.version != tls.VersionTLS13 || suiteByID(s.suite).hash != suite.hash) {
 		// RFC 8446 4.1.4: "the client SHOULD NOT offer any pre-shared keys associated with a
-		// hash other than that of the selected cipher suite".
+		// hash other than that of the selected cipher suite". A session of TLS 1.2, whose ticket
+		// or id stays in the hello, has none: the server is one of TLS 1.3.
 		hs.dropSession()
 	}
 	second, err := hs.encodeHello()
