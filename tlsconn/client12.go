@@ -33,8 +33,12 @@ type client12 struct {
 func newClient12(from *client13) *client12 {
 	hs := &client12{lifetime: maxTicketLifetime}
 	hs.handshake = from.handshake
-	if from.session != nil && from.session.version == tls.VersionTLS12 {
-		hs.session, hs.ticket, hs.id = from.session, from.ticket, from.id
+	switch s := from.session; {
+	case s == nil:
+	case s.version == tls.VersionTLS12:
+		hs.session, hs.ticket, hs.id = s, from.ticket, from.id
+	default:
+		clear(s.psk) // of TLS 1.3: it is not resumed
 	}
 	hs.hello, hs.helloRaw = from.hello, from.helloRaw
 	hs.randoms.Client = from.random

@@ -1,6 +1,7 @@
 package tlsconn
 
 import (
+	"bytes"
 	"crypto/tls"
 	"testing"
 )
@@ -22,4 +23,38 @@ func TestARetryWhileASessionOfTLS12IsOffered(t *testing.T) {
 		r.connect("of TLS 1.3, which gives a ticket")
 		r.want("with the ticket of TLS 1.3", true)
 	})
+}
+
+// Of the session of a version that the server does not choose no secret is left behind.
+func TestTheSecretOfTheOtherVersionsSessionIsCleared(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		first, second uint16
+	}{
+		{"offered from TLS 1.3, TLS 1.2 is chosen", tls.VersionTLS13, tls.VersionTLS12},
+		{"offered from TLS 1.2, TLS 1.3 is chosen", tls.VersionTLS12, tls.VersionTLS13},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newResumption(t)
+			r.client.MinVersion, r.server.MinVersion = tls.VersionTLS12, tls.VersionTLS12
+			r.server.MaxVersion = tt.first
+			r.want("the first connection", false)
+			r.server.MaxVersion = tt.second
+			p := newPair(t, cloneConfig(&r.client), cloneConfig(&r.server))
+			var psk []byte
+			p.client.conn.SetTrace(func(st State) {
+				if st == StateExpectServerHello {
+					psk = p.client.conn.hs.(*client13).session.psk
+				}
+			})
+			p.handshake()
+			p.send(p.server, []byte("a ticket comes before it"))
+			if len(psk) == 0 || !bytes.Equal(psk, make([]byte, len(psk))) {
+				t.Errorf("%d bytes of secret are left as they were", len(psk))
+			}
+			if r.cache.session.version != tt.second || bytes.Equal(r.cache.session.psk, make([]byte, len(r.cache.session.psk))) {
+				t.Error("the client keeps no session of this connection")
+			}
+		})
+	}
 }
