@@ -34,7 +34,8 @@ type ConnectionState struct {
 	HandshakeComplete bool
 	// CipherSuite is the IANA number of the suite, such as tls.TLS_AES_128_GCM_SHA256.
 	CipherSuite uint16
-	// Group is the group of the key exchange.
+	// Group is the group of the key exchange; 0 if a session of TLS 1.2 was resumed, which has
+	// none.
 	Group tls.CurveID
 	// DidResume says that the connection continues a session. PeerCertificates are then
 	// those of the session's beginning.

@@ -58,3 +58,18 @@ func TestTheSecretOfTheOtherVersionsSessionIsCleared(t *testing.T) {
 		})
 	}
 }
+
+// A resumption of TLS 1.2 has no key exchange, and so no group and no signature, which a
+// full handshake of the same client has.
+func TestAResumptionOfTLS12HasNoGroup(t *testing.T) {
+	inBothWays(t, func(t *testing.T, r *resumption) {
+		for i, want := range []tls.CurveID{tls.X25519, 0, 0} {
+			p := r.want("a connection", i > 0)
+			for _, s := range []*side{p.client, p.server} {
+				if got := s.conn.ConnectionState().Group; got != want {
+					t.Errorf("%s: connection %d is of group %v, want %v", s.name, i, got, want)
+				}
+			}
+		}
+	})
+}

@@ -98,13 +98,11 @@ func (hs *server12) selectParameters() (State, error) {
 	if err := hs.checkHello(); err != nil {
 		return 0, err
 	}
-	p, _ := hs.c.config.prepare()
 	protocol, err := selectProtocol(hs.c.config.NextProtos, hs.hello.ALPN)
 	if err != nil {
 		return 0, err
 	}
-	f := &hs.c.facts
-	f.protocol, f.group = protocol, selectGroup12(p.groups, &hs.hello)
+	hs.c.facts.protocol = protocol
 	return hs.lookForSession(), nil
 }
 
@@ -133,7 +131,7 @@ func (hs *server12) awaitCertificate() (State, error) {
 		// 9155), and "Clients MUST include the signature_algorithms extension" (RFC 9155 2).
 		return 0, abort(AlertHandshakeFailure, "client_hello: no signature_algorithms")
 	}
-	if hs.c.facts.group == 0 {
+	if hs.c.facts.group = selectGroup12(p.groups, &hs.hello); hs.c.facts.group == 0 {
 		return 0, abort(AlertHandshakeFailure, "client_hello: no group in common")
 	}
 	if err := hs.checkCertificateTypes(); err != nil {
