@@ -73,3 +73,31 @@ func TestAResumptionOfTLS12HasNoGroup(t *testing.T) {
 		}
 	})
 }
+
+// Buffered is never less than what a Read returns without the transport.
+func TestBufferedCountsAllOfARecord(t *testing.T) {
+	for _, suite := range []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+		tls.TLS_AES_128_GCM_SHA256, tls.TLS_CHACHA20_POLY1305_SHA256,
+	} {
+		ca := newTestCA(t)
+		client, server := clientFor(ca), serverFor(ca.issue(t, keyECDSA, "example.org"))
+		version := uint16(tls.VersionTLS13)
+		if suite12ByID(suite) != nil {
+			version = tls.VersionTLS12
+		}
+		for _, c := range []*Config{client, server} {
+			c.MinVersion, c.MaxVersion, c.CipherSuites = version, version, []uint16{suite}
+		}
+		p := newPair(t, client, server)
+		p.handshake()
+		for range 2 { // the second record has arrived with the first
+			if _, err := p.client.conn.Write([]byte("hello")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.server.read(5); err != nil || p.server.conn.Buffered() != 5 {
+			t.Errorf("%s: %v, then Buffered() = %d of 5 bytes", tls.CipherSuiteName(suite), err, p.server.conn.Buffered())
+		}
+	}
+}

@@ -125,7 +125,7 @@ func (c *Conn) Buffered() int {
 	}
 	n := in.plainEnd - in.plain
 	if in.whole() {
-		n += max(record.ParseHeader(in.buf.data[in.r:]).Length-tagLen-1, 1)
+		n += max(record.HeaderLen+record.ParseHeader(in.buf.data[in.r:]).Length-int(in.overhead), 1)
 	}
 	return n
 }
