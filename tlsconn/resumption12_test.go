@@ -487,6 +487,9 @@ func TestAClientForgetsASessionThatEndedWithAFatalAlert(t *testing.T) {
 					if r.cache.session == nil {
 						t.Fatal("the cache has no session")
 					}
+					if _, err := r.cache.session.MarshalBinary(); (err == nil) != tt.resumed {
+						t.Errorf("to be kept beyond the process: %v", err)
+					}
 					r.want("the next one", tt.resumed)
 				})
 			}

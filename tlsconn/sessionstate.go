@@ -232,10 +232,14 @@ func (r *sessionReader) end() error {
 // MarshalBinary implements encoding.BinaryMarshaler, to keep a session beyond the
 // life of the process. The result holds secrets: who reads it can read and change
 // what is sent on the connections that are resumed with it. Its format is that of
-// this version of the package; another version may refuse it.
+// this version of the package; another version may refuse it. A session that has failed
+// is an error: it must not come back.
 func (s *Session) MarshalBinary() ([]byte, error) {
 	if len(s.ticket)+len(s.id) == 0 {
 		return nil, errors.New("tlsconn: session: it is the zero value")
+	}
+	if s.failed != nil && s.failed.Load() {
+		return nil, errors.New("tlsconn: session: a connection of it ended with a fatal alert")
 	}
 	b := s.append(make([]byte, 0, s.size()+4+len(s.ticket)+4+len(s.id)))
 	return appendString(appendString(b, s.ticket), s.id), nil
