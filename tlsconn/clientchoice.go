@@ -14,20 +14,12 @@ func (hs *parties) clientCertificate(asked *certificateAsk, version uint16, able
 	}
 	config := hs.c.config
 	if config.ChooseClientCertificate != nil {
-		if hs.choosing == nil {
-			hs.choosing, err = ask(&hs.handshake, OpCertificate, func(c *Completion[*tls.Certificate]) {
-				config.ChooseClientCertificate(&CertificateRequest{asked.info(version), slices.Clone(asked.types)}, c)
-			})
-			if err != nil {
-				return true, err
-			}
-		}
-		cert, ok, err := hs.choosing.take(&hs.handshake)
+		cert, ok, err := hs.chosen("ChooseClientCertificate", func(c *Completion[*tls.Certificate]) {
+			config.ChooseClientCertificate(&CertificateRequest{asked.info(version), slices.Clone(asked.types)}, c)
+		})
 		switch {
-		case !ok:
-			return false, nil
-		case err != nil:
-			return true, failed(err, AlertInternalError, "ChooseClientCertificate")
+		case !ok || err != nil:
+			return ok, err
 		case cert != nil:
 			return true, hs.useChosen(cert, "ChooseClientCertificate", able)
 		}

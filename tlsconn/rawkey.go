@@ -157,20 +157,12 @@ func (hs *parties) learnClientType(message string, answer []byte) error {
 func (hs *parties) clientRawKey(asked *certificateAsk, version uint16, able able) (ok bool, err error) {
 	config := hs.c.config
 	if config.ChooseRawPublicKey != nil {
-		if hs.choosing == nil {
-			hs.choosing, err = ask(&hs.handshake, OpCertificate, func(c *Completion[*tls.Certificate]) {
-				config.ChooseRawPublicKey(&CertificateRequest{asked.info(version), slices.Clone(asked.types)}, c)
-			})
-			if err != nil {
-				return true, err
-			}
-		}
-		key, ok, err := hs.choosing.take(&hs.handshake)
+		key, ok, err := hs.chosen("ChooseRawPublicKey", func(c *Completion[*tls.Certificate]) {
+			config.ChooseRawPublicKey(&CertificateRequest{asked.info(version), slices.Clone(asked.types)}, c)
+		})
 		switch {
-		case !ok:
-			return false, nil
-		case err != nil:
-			return true, failed(err, AlertInternalError, "ChooseRawPublicKey")
+		case !ok || err != nil:
+			return ok, err
 		case key != nil && key.PrivateKey == nil:
 			return true, nil
 		case key != nil:

@@ -25,21 +25,13 @@ func (r *received) checkCertificateTypes() error {
 func (hs *parties) serverCertificate(r *received, able able) (ok bool, err error) {
 	config := hs.c.config
 	if config.ChooseCertificate != nil {
-		if hs.choosing == nil {
+		cert, ok, err := hs.chosen("ChooseCertificate", func(c *Completion[*tls.Certificate]) {
 			r.named = true
-			hs.choosing, err = ask(&hs.handshake, OpCertificate, func(c *Completion[*tls.Certificate]) {
-				config.ChooseCertificate(r.info(hs.c), c)
-			})
-			if err != nil {
-				return true, err
-			}
-		}
-		cert, ok, err := hs.choosing.take(&hs.handshake)
+			config.ChooseCertificate(r.info(hs.c), c)
+		})
 		switch {
-		case !ok:
-			return false, nil
-		case err != nil:
-			return true, failed(err, AlertInternalError, "ChooseCertificate")
+		case !ok || err != nil:
+			return ok, err
 		case cert != nil:
 			return true, hs.use(cert, "ChooseCertificate", "client_hello", able)
 		}
@@ -55,6 +47,19 @@ func (hs *parties) serverCertificate(r *received, able able) (ok bool, err error
 		}
 	}
 	return true, hs.chooseOurs(r, able)
+}
+
+// chosen asks a callback for a certificate, once, and takes its answer when that is there (ok).
+func (hs *parties) chosen(callback string, begin func(*Completion[*tls.Certificate])) (cert *tls.Certificate, ok bool, err error) {
+	if hs.choosing == nil {
+		if hs.choosing, err = ask(&hs.handshake, OpCertificate, begin); err != nil {
+			return nil, true, err
+		}
+	}
+	if cert, ok, err = hs.choosing.take(&hs.handshake); err != nil {
+		err = failed(err, AlertInternalError, callback)
+	}
+	return cert, ok, err
 }
 
 // use takes the certificate that a callback answered with to what asked says.
